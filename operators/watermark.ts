@@ -6,7 +6,8 @@ import type { EventTime } from './operator.ts'
  */
 export interface Mark {
   readonly stream: string
-  readonly time: EventTime
+  /** Null: announced, or idle, before its first event. */
+  readonly time: EventTime | null
   readonly idle: boolean
   /** The streams that exist beside this one, itself included, so that a reader waits for those it has not heard yet. */
   readonly siblings: readonly string[]
@@ -34,12 +35,24 @@ export class Watermark {
     return this.#time
   }
 
+  /** True while every known stream has been read to its end. */
+  get idle(): boolean {
+    for (const { idle } of this.#streams.values()) if (!idle) return false
+    return true
+  }
+
+  /** What is known of one stream: its time, or null. */
+  timeOf(stream: string): EventTime | null {
+    return this.#streams.get(stream)?.time ?? null
+  }
+
   /** Takes in a mark; true if the watermark moved. */
   observe(mark: Mark): boolean {
     for (const sibling of mark.siblings)
       if (!this.#streams.has(sibling)) this.#streams.set(sibling, { time: null, idle: false })
-    const before = this.#streams.get(mark.stream)?.time ?? null
-    this.#streams.set(mark.stream, { time: before === null ? mark.time : Math.max(before, mark.time), idle: mark.idle })
+    const before = this.timeOf(mark.stream)
+    const time = before === null ? mark.time : Math.max(before, mark.time ?? before)
+    this.#streams.set(mark.stream, { time, idle: mark.idle })
     const next = this.#current()
     if (next === null || (this.#time !== null && next <= this.#time)) return false
     this.#time = next
