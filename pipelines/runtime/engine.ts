@@ -1,0 +1,263 @@
+import type { Event, EventTime, Origin } from '../../operators/operator.ts'
+import { type Mark, type StreamState, Watermark } from '../../operators/watermark.ts'
+import type { Row } from '../../sinks/store.ts'
+import type { Graph, Node, StepNode, TopicNode } from '../pipeline.ts'
+import { KeyedStep, type StepFates } from './keyed-step.ts'
+
+/** A record to be published: an event of a step, or this pipeline's own progress for every partition of the topic. */
+export type Output =
+  | { kind: 'event'; topic: string; key: string; partitionKey: string; step: string; event: Event<unknown> }
+  | { kind: 'mark'; topic: string; mark: Mark }
+
+/** What a stretch of input caused, in order. */
+export interface Emitted {
+  readonly rows: Map<string, Row[]>
+  readonly outputs: Output[]
+  readonly late: { step: string; event: Event<unknown> }[]
+  readonly dead: { step: string; event: Event<unknown>; error: Error }[]
+}
+
+/** What became of the events a batch brought: `in = used + late + dropped`. */
+export interface Fates {
+  in: number
+  used: number
+  late: number
+  dropped: Record<string, number>
+}
+
+/** The state of an engine as named JSON texts; `null` stands for a name that is gone. */
+export type Entries = Map<string, string | null>
+
+export interface EngineOptions {
+  /** Streams to wait for although nothing was heard of them yet. */
+  readonly expected?: readonly string[]
+  /** What this engine's own progress is called, and its siblings': `pipeline/partition`. */
+  readonly stream: string
+  readonly siblings: readonly string[]
+}
+
+interface Meta {
+  streams: StreamState
+  time: EventTime | null
+  positions: Record<string, [offset: number, index: number]>
+  told: { time: EventTime | null; idle: boolean }
+}
+
+const META = 'meta'
+
+/**
+ * Runs a graph over the events and marks of one partition. Pure: what it emits and the state it ends in depend on its
+ * input alone, so that the same input after a crash gives the same again.
+ */
+export class Engine {
+  readonly #graph: Graph
+  readonly #options: EngineOptions
+  readonly #children: { node: number; edge: number }[][]
+  readonly #late: number[][]
+  readonly #steps = new Map<number, KeyedStep>()
+  readonly #times: (EventTime | null)[]
+  #watermark: Watermark
+  #positions = new Map<string, [number, number]>()
+  #told: Meta['told'] = { time: null, idle: false }
+  #fates: Fates = noFates()
+  #emitted: Emitted = nothing()
+  #lastOutput = new Map<string, number>()
+  #eventIsLate = false
+
+  constructor(graph: Graph, options: EngineOptions) {
+    this.#graph = graph
+    this.#options = options
+    this.#watermark = new Watermark(options.expected)
+    this.#children = graph.nodes.map(() => [])
+    this.#late = graph.nodes.map(() => [])
+    this.#times = graph.nodes.map(() => null)
+    graph.nodes.forEach((node, index) => {
+      node.from.forEach((from, edge) => {
+        if (node.kind === 'late') this.#late[from]!.push(index)
+        else this.#children[from]!.push({ node: index, edge })
+      })
+      if (node.kind === 'step') this.#steps.set(index, this.#keyedStep(node, index))
+    })
+  }
+
+  /** The watermark of the input, or null while nothing is known. */
+  get time(): EventTime | null {
+    return this.#watermark.time
+  }
+
+  /** Takes an event of the source. `late`: its origin stream had passed it before it was sent. */
+  event(event: Event<unknown>, late = false): void {
+    this.#fates.in++
+    if (this.#graph.repeats === 'position' && this.#seen(event.origin)) {
+      this.#fates.dropped.duplicate = (this.#fates.dropped.duplicate ?? 0) + 1
+      return
+    }
+    this.#eventIsLate = late
+    const before = this.#emitted.late.length
+    this.#emit(0, event)
+    this.#eventIsLate = false
+    if (this.#emitted.late.length > before) this.#fates.late++
+    else this.#fates.used++
+  }
+
+  /** Takes a mark of the source; moves the steps on and tells the readers of our topics. */
+  mark(mark: Mark): void {
+    if (this.#watermark.observe(mark)) this.#advance(this.#watermark.time!)
+    this.#tell()
+  }
+
+  /** Event time already announced by a stream of the source, or null. */
+  announced(stream: string): EventTime | null {
+    return this.#watermark.timeOf(stream)
+  }
+
+  /** Hands out what was emitted since the last call, and what became of the events. */
+  take(): { emitted: Emitted; fates: Fates } {
+    const taken = { emitted: this.#emitted, fates: this.#fates }
+    this.#emitted = nothing()
+    this.#lastOutput = new Map()
+    this.#fates = noFates()
+    return taken
+  }
+
+  /** What became of the events at each step since the start of this engine. */
+  steps(): Map<string, StepFates & { keys: number; held: number }> {
+    return new Map(
+      [...this.#steps.values()].map(step => [step.node.id, { ...step.fates, keys: step.keys, held: step.held }]),
+    )
+  }
+
+  /** Names changed since the last call. */
+  changes(): Entries {
+    const entries: Entries = new Map([[META, this.#meta()]])
+    for (const step of this.#steps.values())
+      for (const [key, json] of step.changes()) entries.set(`${step.node.id}\n${key}`, json)
+    return entries
+  }
+
+  /** The whole state. */
+  snapshot(): Map<string, string> {
+    const entries = new Map([[META, this.#meta()]])
+    for (const step of this.#steps.values())
+      for (const [key, json] of step.snapshot()) entries.set(`${step.node.id}\n${key}`, json)
+    return entries
+  }
+
+  /** Puts back a whole state; answers the ids of steps whose state is gone or of a version that cannot be read. */
+  restore(entries: ReadonlyMap<string, string>): string[] {
+    const abandoned = new Set<string>()
+    const steps = new Map([...this.#steps.values()].map(step => [step.node.id, step]))
+    for (const [name, json] of entries) {
+      if (name === META) {
+        this.#restoreMeta(JSON.parse(json) as Meta)
+        continue
+      }
+      const cut = name.indexOf('\n')
+      const id = name.slice(0, cut)
+      if (!steps.get(id)?.restore(name.slice(cut + 1), json)) abandoned.add(id)
+    }
+    return [...abandoned]
+  }
+
+  #meta(): string {
+    const meta: Meta = {
+      ...this.#watermark.snapshot(),
+      positions: Object.fromEntries(this.#positions),
+      told: this.#told,
+    }
+    return JSON.stringify(meta)
+  }
+
+  #restoreMeta(meta: Meta): void {
+    this.#watermark = new Watermark(this.#options.expected, meta.streams, meta.time)
+    this.#positions = new Map(Object.entries(meta.positions))
+    this.#told = meta.told
+    if (meta.time !== null) this.#propagate(meta.time, (step, watermark) => step.resume(watermark))
+  }
+
+  #keyedStep(node: StepNode, index: number): KeyedStep {
+    return new KeyedStep(node, {
+      event: event => this.#emit(index, event),
+      late: event => {
+        this.#emitted.late.push({ step: node.id, event })
+        for (const child of this.#late[index]!) this.#emit(child, event)
+      },
+      dead: (event, error) => this.#emitted.dead.push({ step: node.id, event, error }),
+    })
+  }
+
+  /** Hands what came out of a node to all that read it. */
+  #emit(from: number, event: Event<unknown>): void {
+    for (const { node, edge } of this.#children[from]!) this.#receive(node, edge, event)
+  }
+
+  #receive(index: number, edge: number, event: Event<unknown>): void {
+    const node = this.#graph.nodes[index]!
+    if (node.kind === 'step') this.#steps.get(index)!.accept(event, edge, this.#eventIsLate)
+    else if (node.kind === 'select') {
+      if (node.test(event.value)) this.#emit(index, event)
+    } else if (node.kind === 'table') {
+      const rows = this.#emitted.rows.get(node.id)
+      if (rows) rows.push(node.row(event))
+      else this.#emitted.rows.set(node.id, [node.row(event)])
+    } else if (node.kind === 'topic') this.#publish(node, event)
+  }
+
+  #publish(node: TopicNode, event: Event<unknown>): void {
+    const { value } = event
+    const step = this.#graph.nodes[node.from[0]!]!.id
+    const [key, partitionKey] = [node.key(value), node.partitionKey(value)]
+    this.#output({ kind: 'event', topic: node.id, key, partitionKey, step, event })
+  }
+
+  #advance(time: EventTime): void {
+    this.#propagate(time, (step, watermark) => step.advance(watermark))
+  }
+
+  /** Carries the watermark through the graph: a node's is the least of those it reads, less what a step holds back. */
+  #propagate(time: EventTime, through: (step: KeyedStep, watermark: EventTime) => EventTime): void {
+    this.#times[0] = time
+    this.#graph.nodes.forEach((node, index) => {
+      if (index === 0) return
+      const watermark = Math.min(...node.from.map(from => this.#times[from] ?? time))
+      this.#times[index] = node.kind === 'step' ? through(this.#steps.get(index)!, watermark) : watermark
+    })
+  }
+
+  /** Marks for the readers of our topics, whenever our own progress has moved. */
+  #tell(): void {
+    const { idle } = this.#watermark
+    const topics = new Map<string, EventTime | null>()
+    this.#graph.nodes.forEach((node: Node, index) => {
+      if (node.kind !== 'topic' || !node.marks) return
+      const time = this.#times[index] ?? null
+      const other = topics.get(node.id)
+      topics.set(node.id, other === undefined || other === null || time === null ? time : Math.min(other, time))
+    })
+    if (this.#told.time === this.#watermark.time && this.#told.idle === idle) return
+    this.#told = { time: this.#watermark.time, idle }
+    const { stream, siblings } = this.#options
+    for (const [topic, time] of topics) this.#announce({ kind: 'mark', topic, mark: { stream, time, idle, siblings } })
+  }
+
+  /** Appends a mark, or puts it in the place of one with no event of the topic behind it. */
+  #announce(output: Extract<Output, { kind: 'mark' }>): void {
+    const last = this.#lastOutput.get(output.topic)
+    if (last !== undefined && this.#emitted.outputs[last]?.kind === 'mark') this.#emitted.outputs[last] = output
+    else this.#output(output)
+  }
+
+  #output(output: Output): void {
+    this.#lastOutput.set(output.topic, this.#emitted.outputs.push(output) - 1)
+  }
+
+  #seen({ stream, offset, index }: Origin): boolean {
+    const highest = this.#positions.get(stream)
+    if (highest && (offset < highest[0] || (offset === highest[0] && index <= highest[1]))) return true
+    this.#positions.set(stream, [offset, index])
+    return false
+  }
+}
+
+const nothing = (): Emitted => ({ rows: new Map(), outputs: [], late: [], dead: [] })
+const noFates = (): Fates => ({ in: 0, used: 0, late: 0, dropped: {} })

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import type { Event } from '../operators/operator.ts'
+import type { Graph } from '../pipelines/pipeline.ts'
+import { Engine, type Fates, type Output } from '../pipelines/runtime/engine.ts'
+import type { Row } from '../sinks/store.ts'
+
+/** A pipeline without a log or a store: send events, move the watermark, read what came out, crash it anywhere. */
+export class Driver {
+  readonly #graph: Graph
+  #engine: Engine
+  readonly rows = new Map<string, Row[]>()
+  readonly outputs: Output[] = []
+  readonly late: { step: string; event: Event<unknown> }[] = []
+  readonly dead: { step: string; event: Event<unknown>; error: Error }[] = []
+  readonly fates: Fates = { in: 0, used: 0, late: 0, dropped: {} }
+
+  constructor(graph: Graph) {
+    this.#graph = graph
+    this.#engine = this.#fresh()
+  }
+
+  get engine(): Engine {
+    return this.#engine
+  }
+
+  send(...events: Event<unknown>[]): this {
+    for (const event of events) this.#engine.event(event)
+    this.#take()
+    return this
+  }
+
+  /** Says that nothing before `time` will come any more. */
+  advance(time: number, stream = 'test'): this {
+    this.#engine.mark({ stream, time, idle: false, siblings: [] })
+    this.#take()
+    return this
+  }
+
+  idle(stream: string, time: number | null = null): this {
+    this.#engine.mark({ stream, time, idle: true, siblings: [] })
+    this.#take()
+    return this
+  }
+
+  /** Loses everything but the state, which passes through JSON text. */
+  crash(): this {
+    const state = new Map(this.#engine.snapshot())
+    this.#engine = this.#fresh()
+    assert.deepEqual(this.#engine.restore(state), [])
+    return this
+  }
+
+  read(table: string): Row[] {
+    return this.rows.get(table) ?? []
+  }
+
+  /** Published events of a topic, in order. */
+  published(topic: string): unknown[] {
+    return this.outputs.flatMap(output =>
+      output.kind === 'event' && output.topic === topic ? [output.event.value] : [],
+    )
+  }
+
+  #fresh(): Engine {
+    return new Engine(this.#graph, { stream: `${this.#graph.name}/0`, siblings: [`${this.#graph.name}/0`] })
+  }
+
+  #take(): void {
+    const { emitted, fates } = this.#engine.take()
+    for (const [table, rows] of emitted.rows) this.rows.set(table, [...this.read(table), ...rows])
+    this.outputs.push(...emitted.outputs)
+    this.late.push(...emitted.late)
+    this.dead.push(...emitted.dead)
+    this.fates.in += fates.in
+    this.fates.used += fates.used
+    this.fates.late += fates.late
+    for (const [reason, count] of Object.entries(fates.dropped))
+      this.fates.dropped[reason] = (this.fates.dropped[reason] ?? 0) + count
+    assertBalance('source', fates.in, fates.used + fates.late + sum(fates.dropped))
+    for (const [id, step] of this.#engine.steps())
+      assertBalance(id, step.in, step.used + step.late + sum(step.dropped) + step.dead + step.held)
+  }
+}
+
+/** `in = used + late + dropped + dead`, and nothing vanishes. */
+function assertBalance(what: string, given: number, accounted: number): void {
+  assert.equal(accounted, given, `${what}: ${given} events in, ${accounted} accounted for`)
+}
+
+const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((a, b) => a + b, 0)
