@@ -144,6 +144,8 @@ export const IncidentSignal = z.object({
   labels: Labels,
   unit: z.string(),
   firing: z.boolean(),
+  /** Not heard of for so long that nothing can be said of it: whatever `firing` was, it is neither firing nor clear. */
+  absent: z.boolean().optional(),
   /** Start of the first anomalous window. */
   since: z.number(),
   /** End of the newest window heard of. */
@@ -197,13 +199,14 @@ export const Incident = z.object({
   state: IncidentState,
   severity: Severity,
   title: z.string(),
-  /** Why this version was written. */
+  /** Why this version was written. `eased`: some signals cleared while others fire; `cleared`: all of them did. */
   change: z.enum([
     'opened',
     'grew',
     'identified',
     'remediating',
     'monitoring',
+    'eased',
     'cleared',
     'fired',
     'reopened',
