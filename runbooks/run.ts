@@ -1,0 +1,307 @@
+import type { RunRequested, RunState } from '../operators/signal.ts'
+import type { Json } from './actions/action.ts'
+import type { Intent, Outcome, Phase, Result, RunPlan, RunRecord, StateChange } from './record.ts'
+
+// What is true of the runs of one target: a pure function of the records of that target in offset order. Who reads the
+// same records comes to the same answer, which is what makes "at most once" hold between processes. JSON-safe.
+
+export interface StepLife {
+  /** The intent that counts. */
+  intent: { nonce: string; attempt: number; at: number; before: Json; desired: Json; deadline: number } | null
+  undo: Readonly<Record<string, Json>> | null
+  /** What a write would do, found out while it may not be done yet. */
+  would: string | null
+  result: { outcome: Outcome; changed: boolean; summary: string; at: number } | null
+}
+
+export interface Run {
+  readonly request: RunRequested
+  state: RunState
+  /** When the state was entered. */
+  since: number
+  startedAt: number | null
+  plan: RunPlan | null
+  approvedBy: string | null
+  undoing: boolean
+  /** Why effects are being undone. */
+  undoReason: string
+  steps: StepLife[]
+  undo: StepLife[]
+}
+
+/** A run that is over: enough to count it and to know it again. */
+export interface Finished {
+  readonly run: string
+  readonly runbook: string
+  readonly state: RunState
+  readonly startedAt: number | null
+  readonly endedAt: number
+}
+
+/** All runs of one target. */
+export interface Ledger {
+  /** Not over, in the order they were asked for. */
+  open: Run[]
+  /** Oldest first, bounded. */
+  finished: Finished[]
+}
+
+export const emptyLedger = (): Ledger => ({ open: [], finished: [] })
+
+/** So many finished runs of a target are known again when they are asked for twice. */
+const remembered = 200
+
+/** States in which a run occupies its target. */
+export const isActive = (run: Run) =>
+  run.state === 'running' || run.state === 'awaiting_approval' || run.state === 'verifying'
+
+const isOver = (state: RunState) => !['queued', 'running', 'awaiting_approval', 'verifying'].includes(state)
+
+/** What a record did. `accepted` false: it was a repeat, came too late, or lost against another one. */
+export interface Change {
+  readonly accepted: boolean
+  readonly run: Run | undefined
+  readonly from: RunState | undefined
+  readonly summary: string
+}
+
+/** Takes in the next record of the target; changes the ledger. */
+export function apply(ledger: Ledger, record: RunRecord): Change {
+  if (record.type === 'requested') return request(ledger, record)
+  const run = ledger.open.find(open => open.request.run === record.run)
+  if (!run) return { accepted: false, run, from: undefined, summary: '' }
+  const from = run.state
+  const summary = take(ledger, run, record)
+  if (isOver(run.state)) finish(ledger, run, record.at)
+  return { accepted: summary !== undefined, run, from, summary: summary ?? '' }
+}
+
+function request(ledger: Ledger, record: RunRequested): Change {
+  const known =
+    ledger.open.some(run => run.request.run === record.run) || ledger.finished.some(({ run }) => run === record.run)
+  if (known) return { accepted: false, run: undefined, from: undefined, summary: '' }
+  const run: Run = {
+    request: record,
+    state: 'queued',
+    since: record.at,
+    startedAt: null,
+    plan: null,
+    approvedBy: null,
+    undoing: false,
+    undoReason: '',
+    steps: [],
+    undo: [],
+  }
+  ledger.open.push(run)
+  return { accepted: true, run, from: undefined, summary: record.because }
+}
+
+function finish(ledger: Ledger, run: Run, endedAt: number): void {
+  ledger.open.splice(ledger.open.indexOf(run), 1)
+  const { run: id, runbook } = run.request
+  ledger.finished.push({ run: id, runbook, state: run.state, startedAt: run.startedAt, endedAt })
+  if (ledger.finished.length > remembered) ledger.finished.shift()
+}
+
+/** What people read about the change; undefined: the record does not count. */
+function take(ledger: Ledger, run: Run, record: Exclude<RunRecord, RunRequested>): string | undefined {
+  switch (record.type) {
+    case 'approved':
+    case 'rejected': {
+      if (run.state !== 'awaiting_approval') return undefined
+      const why = record.reason === '' ? '' : `: ${record.reason}`
+      if (record.type === 'approved') run.approvedBy = record.by
+      return enter(
+        run,
+        record.type === 'approved' ? 'running' : 'rejected',
+        record.at,
+        `${record.type} by ${record.by}${why}`,
+      )
+    }
+    case 'intent':
+      return intend(run, record)
+    case 'result':
+      return answer(run, record)
+    case 'state':
+      return move(ledger, run, record)
+    case 'verdict':
+      if (run.state !== 'verifying') return undefined
+      if (record.verdict === 'verified') return enter(run, 'succeeded', record.at, `verified: ${record.why}`)
+      if (record.verdict === 'failed' && undoable(run).length > 0)
+        return startUndo(run, record.at, `the fix did not hold: ${record.why}`)
+      return enter(run, 'failed', record.at, `${record.verdict}: ${record.why}`)
+  }
+}
+
+function enter(run: Run, state: RunState, at: number, summary: string): string {
+  run.state = state
+  run.since = at
+  return summary
+}
+
+function startUndo(run: Run, at: number, why: string): string {
+  run.undoing = true
+  run.undoReason = why
+  run.undo = run.steps.map(fresh)
+  return enter(run, 'running', at, `undoing: ${why}`)
+}
+
+const fresh = (): StepLife => ({ intent: null, undo: null, would: null, result: null })
+
+const lifeOf = (run: Run, phase: Phase, step: number) => (phase === 'undo' ? run.undo : run.steps)[step]
+
+/** The first intent for a step counts; a further one only where the step may be repeated and has no answer yet. */
+function intend(run: Run, record: Intent): string | undefined {
+  const life = lifeOf(run, record.phase, record.step)
+  const planned = run.plan?.steps[record.step]
+  if (!life || !planned || run.state !== 'running' || isFinal(life) || run.undoing !== (record.phase === 'undo'))
+    return undefined
+  const write = record.phase === 'undo' || planned.kind === 'write'
+  if (write && record.phase === 'do' && !mayWrite(run)) return undefined
+  if (life.intent && (write || !planned.repeatable)) return undefined
+  if (record.attempt !== (life.intent?.attempt ?? 0) + 1) return undefined
+  const { nonce, attempt, at, before, desired, deadline } = record
+  life.intent = { nonce, attempt, at, before, desired, deadline }
+  life.undo = record.undo
+  return record.summary
+}
+
+/** The first answer to a step counts, if it answers the intent that counts. */
+function answer(run: Run, record: Result): string | undefined {
+  const life = lifeOf(run, record.phase, record.step)
+  if (!life || isFinal(life) || run.state !== 'running' || run.undoing !== (record.phase === 'undo')) return undefined
+  if ((life.intent?.nonce ?? null) !== record.intent) return undefined
+  if (record.outcome === 'would_do') {
+    if (life.would !== null) return undefined
+    life.would = record.summary
+    return record.summary
+  }
+  life.result = { outcome: record.outcome, changed: record.changed, summary: record.summary, at: record.at }
+  return record.summary
+}
+
+const isFinal = (life: StepLife) => life.result !== null
+
+const reachable: Partial<Record<RunState, readonly RunState[]>> = {
+  queued: ['running', 'blocked', 'expired', 'cancelled'],
+  running: [
+    'running',
+    'awaiting_approval',
+    'verifying',
+    'failed',
+    'cancelled',
+    'blocked',
+    'in_doubt',
+    'rolled_back',
+    'rollback_failed',
+  ],
+  awaiting_approval: ['expired', 'cancelled', 'blocked'],
+  verifying: ['cancelled'],
+}
+
+function move(ledger: Ledger, run: Run, record: StateChange): string | undefined {
+  if (!reachable[run.state]?.includes(record.state)) return undefined
+  // What was intended must be answered before a run moves on, or its effect would be forgotten.
+  if ([...run.steps, ...run.undo].some(life => life.intent && !life.result)) return undefined
+  if (record.state !== 'running') return enter(run, record.state, record.at, record.summary)
+  if (run.state === 'running')
+    return record.undoing && !run.undoing ? startUndo(run, record.at, record.summary) : undefined
+  if (!record.plan || ledger.open.some(isActive)) return undefined
+  run.plan = record.plan
+  run.startedAt = record.at
+  run.steps = record.plan.steps.map(fresh)
+  return enter(run, 'running', record.at, record.summary)
+}
+
+const mayWrite = (run: Run) => run.plan?.mode === 'auto' || (run.plan?.mode === 'approve' && run.approvedBy !== null)
+
+/** Steps whose effect is there and can be taken back, newest first. */
+function undoable(run: Run): number[] {
+  return run.steps.flatMap((life, step) => (life.result?.changed && life.undo ? [step] : [])).reverse()
+}
+
+/** What has to happen next to a run. Who does it, and whether they may, is decided by reading the ledger again. */
+export type Next =
+  | { readonly do: 'nothing' }
+  /** Decide whether it may start. */
+  | { readonly do: 'admit' }
+  /** Say what a write would do. */
+  | { readonly do: 'preview'; readonly step: number }
+  /** Plan the step and append an intent. */
+  | { readonly do: 'intend'; readonly phase: Phase; readonly step: number; readonly attempt: number }
+  /** An intent has no answer: its writer acts, everybody else finds out what became of it. */
+  | {
+      readonly do: 'act'
+      readonly phase: Phase
+      readonly step: number
+      readonly intent: NonNullable<StepLife['intent']>
+    }
+  | {
+      readonly do: 'enter'
+      readonly state: RunState
+      readonly undoing?: boolean
+      readonly reason?: string
+      readonly summary: string
+    }
+  | { readonly do: 'await'; readonly what: 'approval' | 'verdict'; readonly until: number }
+
+export function next(run: Run, now: number): Next {
+  const { plan } = run
+  if (run.state === 'queued') return { do: 'admit' }
+  if (run.state === 'awaiting_approval' && plan)
+    return { do: 'await', what: 'approval', until: run.since + plan.approvalTimeout }
+  if (run.state === 'verifying' && plan) return { do: 'await', what: 'verdict', until: run.since + plan.verifyTimeout }
+  if (run.state !== 'running' || !plan) return { do: 'nothing' }
+  return run.undoing ? nextUndo(run) : nextStep(run, plan, now)
+}
+
+function nextStep(run: Run, plan: RunPlan, now: number): Next {
+  const onlySays = plan.mode === 'observe' || plan.mode === 'suggest'
+  for (const [step, life] of run.steps.entries()) {
+    const { name, kind, onFailure } = plan.steps[step]!
+    if (life.result?.outcome === 'in_doubt') return enterNext('in_doubt', `step "${name}": ${life.result.summary}`)
+    if (life.result?.outcome === 'failed' && onFailure !== 'continue')
+      return stop(run, onFailure === 'rollback', 'StepFailed', `step "${name}" failed: ${life.result.summary}`)
+    if (life.result) continue
+    if (life.intent) return { do: 'act', phase: 'do', step, intent: life.intent }
+    if (now > plan.deadline) return stop(run, true, 'RunTimeout', `timed out before step "${name}"`)
+    if (kind === 'read' || mayWrite(run)) return { do: 'intend', phase: 'do', step, attempt: 1 }
+    if (life.would === null) return { do: 'preview', step }
+    if (!onlySays) return nextPreview(run, plan) ?? enterNext('awaiting_approval', wouldDo(run))
+  }
+  if (onlySays) return enterNext('cancelled', `mode ${plan.mode}: nothing was changed; ${wouldDo(run)}`, 'OnlySays')
+  return enterNext('verifying', `${run.steps.length} steps done`)
+}
+
+/** A person is asked once, about all writes that are still to come. */
+function nextPreview(run: Run, plan: RunPlan): Next | undefined {
+  const step = run.steps.findIndex(
+    (life, index) => plan.steps[index]?.kind === 'write' && !life.result && life.would === null,
+  )
+  return step < 0 ? undefined : { do: 'preview', step }
+}
+
+function wouldDo(run: Run): string {
+  const would = run.steps.flatMap(life => (life.would === null ? [] : [life.would]))
+  return would.length === 0 ? 'no step would change anything' : `would: ${would.join('; ')}`
+}
+
+function nextUndo(run: Run): Next {
+  for (const step of undoable(run)) {
+    const life = run.undo[step]!
+    const name = run.plan?.steps[step]?.name ?? ''
+    if (life.result?.outcome === 'failed' || life.result?.outcome === 'in_doubt')
+      return enterNext('rollback_failed', `undoing "${name}" ${life.result.outcome}: ${life.result.summary}`)
+    if (life.result) continue
+    if (life.intent) return { do: 'act', phase: 'undo', step, intent: life.intent }
+    return { do: 'intend', phase: 'undo', step, attempt: 1 }
+  }
+  return enterNext('rolled_back', run.undoReason)
+}
+
+const enterNext = (state: RunState, summary: string, reason = ''): Next => ({ do: 'enter', state, reason, summary })
+
+function stop(run: Run, rollback: boolean, reason: string, summary: string): Next {
+  if (rollback && undoable(run).length > 0) return { do: 'enter', state: 'running', undoing: true, reason, summary }
+  return enterNext('failed', summary, reason)
+}
