@@ -6,7 +6,16 @@ import { KeyedStep, type StepFates } from './keyed-step.ts'
 
 /** A record to be published: an event of a step, or this pipeline's own progress for every partition of the topic. */
 export type Output =
-  | { kind: 'event'; topic: string; key: string; partitionKey: string; step: string; event: Event<unknown> }
+  | {
+      kind: 'event'
+      topic: string
+      key: string
+      partitionKey: string
+      step: string
+      event: Event<unknown>
+      /** The event's origin stream had passed it before it was sent. */
+      late: boolean
+    }
   | { kind: 'mark'; topic: string; mark: Mark }
 
 /** What a stretch of input caused, in order. */
@@ -205,9 +214,16 @@ export class Engine {
 
   #publish(node: TopicNode, event: Event<unknown>): void {
     const { value } = event
-    const step = this.#graph.nodes[node.from[0]!]!.id
+    const from = this.#graph.nodes[node.from[0]!]!
+    // What passes unchanged keeps its identity; what a step made is told from what other steps made of the same event.
+    const step = this.#madeBy(from)
     const [key, partitionKey] = [node.key(value), node.partitionKey(value)]
-    this.#output({ kind: 'event', topic: node.id, key, partitionKey, step, event })
+    this.#output({ kind: 'event', topic: node.id, key, partitionKey, step, event, late: this.#eventIsLate })
+  }
+
+  #madeBy(node: Node): string {
+    if (node.kind === 'select') return this.#madeBy(this.#graph.nodes[node.from[0]!]!)
+    return node.kind === 'step' ? node.id : ''
   }
 
   #advance(time: EventTime): void {
