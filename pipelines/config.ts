@@ -166,24 +166,13 @@ const Settings = z.strictObject({
     .prefault({}),
   runbooks: z
     .strictObject({
-      builtin: onOff(true, 'Whether to load the runbooks that come with ops-agent; one of the same name replaces it.'),
+      builtin: onOff(true, 'Whether to load the runbooks that come with ops-agent.'),
       paths: z.array(path).prefault([]).describe('More runbooks: files, folders, or patterns such as runbooks/*.yaml.'),
+      mode: Mode.optional().describe('What runbooks may do by themselves; none: each what its file says.'),
       overrides: z
         .record(z.string(), z.strictObject({ mode: Mode.describe('What the runbook may do by itself.') }))
         .prefault({})
-        .describe('By runbook name: `{ mode }`, one of observe, suggest, approve, auto.'),
-    })
-    .prefault({}),
-  verify: z
-    .strictObject({
-      initialDelay: time('30s', 'How long after an action its effect is first looked at.'),
-      clearFor: time('3m', 'How long the signals must stay clear for the fix to be called verified.'),
-      window: time('15m', 'When the signals have not cleared by then, the fix has failed.'),
-    })
-    .prefault({}),
-  approvals: z
-    .strictObject({
-      expireAfter: time('15m', 'An approval not given by then is refused.'),
+        .describe('The same by runbook name: `{ mode }`; it beats `mode`.'),
     })
     .prefault({}),
   render: z

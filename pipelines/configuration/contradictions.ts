@@ -14,10 +14,10 @@ const loopback = (host: string): boolean =>
 
 /** What is wrong with settings that are each right. Each message holds both values and the fix. */
 export function contradictions(settings: Settings): Contradiction[] {
-  return [...lengths(settings), ...listening(settings), ...kafka(settings), ...redis(settings)]
+  return [...lengths(settings), ...listening(settings), ...kafka(settings), ...passwords(settings)]
 }
 
-function* lengths({ detection, incidents, verify }: Settings): Iterable<Contradiction> {
+function* lengths({ detection, incidents }: Settings): Iterable<Contradiction> {
   const least = (path: string, length: number, other: string, than: number, because: string): Contradiction[] =>
     length >= than
       ? []
@@ -38,14 +38,6 @@ function* lengths({ detection, incidents, verify }: Settings): Iterable<Contradi
     window,
     'an incident would be resolved between two windows',
   )
-  yield* least(
-    'verify.clearFor',
-    verify.clearFor,
-    'detection.window',
-    window,
-    'a fix would be verified before a window could show it',
-  )
-  yield* least('verify.window', verify.window, 'verify.clearFor', verify.clearFor, 'no fix could ever be verified')
 }
 
 function* listening({ http, otlp }: Settings): Iterable<Contradiction> {
@@ -82,7 +74,11 @@ function* kafka({ log, timeScale }: Settings): Iterable<Contradiction> {
     yield { path: 'log.tls', other: '', message: 'cert and key belong together; set both or neither' }
 }
 
-function* redis({ cache }: Settings): Iterable<Contradiction> {
-  if (cache.in === 'redis' && /\/\/[^/]*:[^/]*@/.test(cache.url))
+function* passwords({ cache, store }: Settings): Iterable<Contradiction> {
+  if (store.in === 'clickhouse' && withPassword(store.url))
+    yield { path: 'store.url', other: 'store.password', message: 'holds a password; put it into store.password' }
+  if (cache.in === 'redis' && withPassword(cache.url))
     yield { path: 'cache.url', other: 'cache.password', message: 'holds a password; put it into cache.password' }
 }
+
+const withPassword = (url: string): boolean => /\/\/[^/]*:[^/]*@/.test(url)
