@@ -1,0 +1,42 @@
+import type { ServiceName } from './shop/services.ts'
+
+/** Something that goes wrong in the shop, and what a good operator would make of it. */
+export interface Fault {
+  /** As the control endpoint of the service knows it. */
+  name: string
+  service: ServiceName
+  /** What happens, for the person watching. */
+  story: string
+  expected: {
+    /** Subjects of the cause, metric names or log patterns: any one of them is right, in the fault's own service. */
+    cause: RegExp
+    /** Name of the runbook that heals it. */
+    runbook: string
+    /** What the runbook does, in words. */
+    action: string
+  }
+}
+
+/** The faults of the demo, in the order they are injected. A new one is a line here and a function in its service. */
+export const faults: readonly Fault[] = [
+  {
+    name: 'memory-leak',
+    service: 'catalog',
+    story: 'catalog keeps every response it has ever made',
+    expected: {
+      cause: /memory/i,
+      runbook: 'Memory leak',
+      action: 'restart catalog',
+    },
+  },
+  {
+    name: 'slow-dependency',
+    service: 'payments',
+    story: 'payments gets its bank connections back far too late',
+    expected: {
+      cause: /duration|latency|connection|errors|waited/i,
+      runbook: 'Slow dependency',
+      action: 'restart payments',
+    },
+  },
+]
