@@ -16,6 +16,12 @@ interface Remembered {
   written: number
 }
 
+interface Part {
+  readonly topic: string
+  readonly partition: number
+  readonly records: NewRecord[]
+}
+
 /**
  * Splits appends by partition. An append can fail after some of its records were written; those are remembered, so that
  * appending the same record objects again writes only the others, to the partitions chosen at first.
@@ -33,7 +39,7 @@ export class Appends {
 
   /** Resolves when all are written; rejects, with the first error, once every partition has come to rest. */
   async append(records: readonly NewRecord[]): Promise<void> {
-    const parts = await this.#split(records)
+    const { parts, written } = await this.#split(records)
     const outcomes = await Promise.allSettled(
       parts.map(({ topic, partition, records }) =>
         this.#write(topic, partition, records, record => this.#remember(record, partition, true)),
@@ -41,34 +47,33 @@ export class Appends {
     )
     const failure = outcomes.find(outcome => outcome.status === 'rejected')
     if (!failure) return
+    for (const remembered of written) remembered.written++
     for (const [at, outcome] of outcomes.entries())
       for (const record of parts[at]!.records)
         this.#remember(record, parts[at]!.partition, outcome.status === 'fulfilled')
     throw failure.reason
   }
 
-  async #split(records: readonly NewRecord[]) {
+  /** What is to be written, by partition, and what an earlier append of these records has written already. */
+  async #split(records: readonly NewRecord[]): Promise<{ parts: Part[]; written: Remembered[] }> {
     const counts = new Map<string, number>()
     for (const { topic } of records) if (!counts.has(topic)) counts.set(topic, await this.#partitions(topic))
-    const parts = new Map<string, { topic: string; partition: number; records: NewRecord[] }>()
+    const parts = new Map<string, Part>()
+    const written: Remembered[] = []
     for (const record of records) {
-      const partition = this.#partitionFor(record, counts.get(record.topic)!)
-      if (partition === undefined) continue
-      const name = `${record.topic}/${partition}`
-      const part = parts.get(name)
+      const remembered = this.#failed.get(record)
+      if (remembered && remembered.written > 0) {
+        remembered.written--
+        written.push(remembered)
+        continue
+      }
+      const { topic } = record
+      const partition = remembered?.partition ?? this.#placement.place(record, counts.get(topic)!)
+      const part = parts.get(`${topic}/${partition}`)
       if (part) part.records.push(record)
-      else parts.set(name, { topic: record.topic, partition, records: [record] })
+      else parts.set(`${topic}/${partition}`, { topic, partition, records: [record] })
     }
-    return [...parts.values()]
-  }
-
-  /** Undefined: an earlier, rejected append has written it. */
-  #partitionFor(record: NewRecord, partitions: number): number | undefined {
-    const remembered = this.#failed.get(record)
-    if (!remembered) return this.#placement.place(record, partitions)
-    if (remembered.written === 0) return remembered.partition
-    remembered.written--
-    return undefined
+    return { parts: [...parts.values()], written }
   }
 
   #remember(record: NewRecord, partition: number, written: boolean): void {

@@ -218,16 +218,16 @@ async function recover(segment: Segment, options: PartitionOptions): Promise<num
   const { topic, partition, logger } = options
   const file = await open(segment.path, 'r+')
   try {
-    if (segment.size < MAGIC.length) {
-      await file.write(MAGIC, 0, MAGIC.length, 0)
-      segment.size = MAGIC.length
-    }
     if (torn > 0) {
       await file.truncate(segment.size)
       logger.warn(
         { topic, partition, bytes: torn, offset: end, path: segment.path },
         `embedded log: cut off a torn record at the end of '${topic}' partition ${partition}; it was never acknowledged`,
       )
+    }
+    if (segment.size === 0) {
+      await file.write(MAGIC, 0, MAGIC.length, 0)
+      segment.size = MAGIC.length
     }
     await file.datasync()
   } finally {

@@ -69,7 +69,7 @@ export class Segment {
     try {
       let position = await window.checkMagic()
       let end = this.base
-      for (;;) {
+      while (position > 0) {
         const at = window.frameAt(position)
         if (at === undefined) {
           if (await window.fill(position, this.size)) continue
@@ -122,13 +122,16 @@ export class FrameWindow {
     return size <= this.bytes.length
   }
 
-  /** The position behind the file's first bytes. @throws {SinkError} if they are not those of a segment */
+  /**
+   * The position behind the file's first bytes; 0 where a crash came before they were written, and any record.
+   * @throws {SinkError} if they are not those of a segment
+   */
   async checkMagic(): Promise<number> {
     await this.#load(0, CHUNK)
     const magic = this.bytes.subarray(0, MAGIC.length)
-    if (!magic.equals(MAGIC.subarray(0, magic.length)))
-      throw new SinkError('embedded log', 'rejected', `'${this.#path}' is not a segment of this version; move it away`)
-    return magic.length
+    if (magic.equals(MAGIC)) return MAGIC.length
+    if (magic.length < MAGIC.length || magic.every(byte => byte === 0)) return 0
+    throw new SinkError('embedded log', 'rejected', `'${this.#path}' is not a segment of this version; move it away`)
   }
 
   async #load(position: number, length: number): Promise<void> {
