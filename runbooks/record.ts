@@ -99,6 +99,8 @@ export const StateChange = z.object({
   type: z.literal('state'),
   ...stamp,
   nonce,
+  /** What it was concluded from: the run as of this version. It counts for that version only. */
+  version: z.int().nonnegative(),
   state: RunState,
   /** With state `running`: from now on, effects are undone. */
   undoing: z.boolean().default(false),

@@ -1,6 +1,6 @@
 import type { RunRequested, RunState } from '../operators/signal.ts'
 import type { Json } from './actions/action.ts'
-import type { Intent, Outcome, Phase, Result, RunPlan, RunRecord, StateChange } from './record.ts'
+import type { Decision, Intent, Outcome, Phase, Result, RunPlan, RunRecord, StateChange } from './record.ts'
 
 // What is true of the runs of one target: a pure function of the records of that target in offset order. Who reads the
 // same records comes to the same answer, which is what makes "at most once" hold between processes. JSON-safe.
@@ -16,6 +16,8 @@ export interface StepLife {
 
 export interface Run {
   readonly request: RunRequested
+  /** How many records have counted for it. */
+  version: number
   state: RunState
   /** When the state was entered. */
   since: number
@@ -72,6 +74,7 @@ export function apply(ledger: Ledger, record: RunRecord): Change {
   if (!run) return { accepted: false, run, from: undefined, summary: '' }
   const from = run.state
   const summary = take(ledger, run, record)
+  if (summary !== undefined) run.version++
   if (isOver(run.state)) finish(ledger, run, record.at)
   return { accepted: summary !== undefined, run, from, summary: summary ?? '' }
 }
@@ -82,6 +85,7 @@ function request(ledger: Ledger, record: RunRequested): Change {
   if (known) return { accepted: false, run: undefined, from: undefined, summary: '' }
   const run: Run = {
     request: record,
+    version: 1,
     state: 'queued',
     since: record.at,
     startedAt: null,
@@ -107,17 +111,8 @@ function finish(ledger: Ledger, run: Run, endedAt: number): void {
 function take(ledger: Ledger, run: Run, record: Exclude<RunRecord, RunRequested>): string | undefined {
   switch (record.type) {
     case 'approved':
-    case 'rejected': {
-      if (run.state !== 'awaiting_approval') return undefined
-      const why = record.reason === '' ? '' : `: ${record.reason}`
-      if (record.type === 'approved') run.approvedBy = record.by
-      return enter(
-        run,
-        record.type === 'approved' ? 'running' : 'rejected',
-        record.at,
-        `${record.type} by ${record.by}${why}`,
-      )
-    }
+    case 'rejected':
+      return decide(run, record)
     case 'intent':
       return intend(run, record)
     case 'result':
@@ -131,6 +126,16 @@ function take(ledger: Ledger, run: Run, record: Exclude<RunRecord, RunRequested>
         return startUndo(run, record.at, `the fix did not hold: ${record.why}`)
       return enter(run, 'failed', record.at, `${record.verdict}: ${record.why}`)
   }
+}
+
+function decide(run: Run, record: Decision): string | undefined {
+  if (run.state !== 'awaiting_approval' || !run.plan) return undefined
+  const summary = `${record.type} by ${record.by}${record.reason === '' ? '' : `: ${record.reason}`}`
+  if (record.type === 'rejected') return enter(run, 'rejected', record.at, summary)
+  // The time people took is not the run's.
+  run.plan.deadline += Math.max(0, record.at - run.since)
+  run.approvedBy = record.by
+  return enter(run, 'running', record.at, summary)
 }
 
 function enter(run: Run, state: RunState, at: number, summary: string): string {
@@ -200,7 +205,7 @@ const reachable: Partial<Record<RunState, readonly RunState[]>> = {
 }
 
 function move(ledger: Ledger, run: Run, record: StateChange): string | undefined {
-  if (!reachable[run.state]?.includes(record.state)) return undefined
+  if (record.version !== run.version || !reachable[run.state]?.includes(record.state)) return undefined
   // What was intended must be answered before a run moves on, or its effect would be forgotten.
   if ([...run.steps, ...run.undo].some(life => life.intent && !life.result)) return undefined
   if (record.state !== 'running') return enter(run, record.state, record.at, record.summary)

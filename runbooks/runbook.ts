@@ -38,11 +38,23 @@ export type Trigger = z.output<typeof Trigger>
 export const Step = z.discriminatedUnion('tool', [ShellStep, LogAnalysisStep, RenderStep, WaitStep])
 export type Step = z.output<typeof Step>
 
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text, 'u') instanceof RegExp
+  } catch {
+    return false
+  }
+}
+
 const Input = z.strictObject({
   type: z.enum(['string', 'number', 'boolean']).default('string'),
   required: z.boolean().default(false),
   default: z.union([z.string(), z.number(), z.boolean()]).optional(),
-  pattern: z.string().optional().describe('What a string must match, whole.'),
+  pattern: z
+    .string()
+    .refine(isPattern, 'not a regular expression')
+    .optional()
+    .describe('What a string must match, whole.'),
   minimum: z.number().optional(),
   maximum: z.number().optional(),
 })

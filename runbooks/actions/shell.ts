@@ -53,6 +53,7 @@ export function shell({ secrets, outputLimit = 50_000 }: ShellOptions): Action<S
     plan: async step => readPlan(`runs ${secrets.mask(step.command)}`),
     async run(step, _plan, context) {
       const ended = await execute(step, context, outputLimit + secrets.longest)
+      if (ended.killedBy === 'shutdown') throw new Error('shell: killed because the executor stops')
       return effectOf(step, ended, secrets.bound(ended.output, outputLimit), kind(step) === 'write')
     },
   }
@@ -154,10 +155,8 @@ function effectOf(step: ShellStep, { code, killedBy }: Ended, output: string, ch
   const summary =
     killedBy === 'timeout'
       ? `killed after ${duration(step.timeout)}; raise timeout if it needs longer`
-      : killedBy === 'shutdown'
-        ? 'killed because the executor stops'
-        : missing
-          ? `exit code ${code}, but the output does not contain the expected text`
-          : `exit code ${code}${code === wanted ? '' : `, expected ${wanted}`}`
+      : missing
+        ? `exit code ${code}, but the output does not contain the expected text`
+        : `exit code ${code}${code === wanted ? '' : `, expected ${wanted}`}`
   return { succeeded: killedBy === null && code === wanted && !missing, changed, summary, output, after: { code } }
 }
