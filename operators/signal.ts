@@ -190,6 +190,7 @@ export const IncidentState = z.enum([
 export type IncidentState = z.output<typeof IncidentState>
 
 export const Severity = z.enum(['critical', 'high', 'medium', 'low'])
+export type Severity = z.output<typeof Severity>
 
 /** One outage, whole, at one version of its life. */
 export const Incident = z.object({

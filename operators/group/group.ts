@@ -1,0 +1,243 @@
+import { identify } from '../identity.ts'
+import { type Drop, defineOperator, drop, type Event, type EventTime, type Step } from '../operator.ts'
+import type { SeenChange } from '../rank/evidence.ts'
+import { rankCauses } from '../rank/rank.ts'
+import { dependenciesOf } from '../services.ts'
+import { type Anomaly, type Change, type Incident, type RunReport, type Signal, serviceKey } from '../signal.ts'
+import { nextVersion, servicesOf, severityOf } from './incident.ts'
+import type { Life } from './life.ts'
+import * as life from './life.ts'
+import { GroupConfig, type Policy, policyOf } from './policy.ts'
+import { signalKey } from './tracked.ts'
+
+/** A signal with anomalous windows, though not yet enough of them to open an incident. */
+interface Pending {
+  id: string
+  since: EventTime
+  lastAt: EventTime
+  windows: number
+}
+
+/** An incident and when it wants to be looked at, or null. */
+interface Entry {
+  life: Life
+  dueAt: EventTime | null
+}
+
+/** Of one environment; JSON-safe. */
+export interface GroupState {
+  /** In the order they were opened. */
+  entries: Entry[]
+  /** By `signalKey`. */
+  pending: Record<string, Pending>
+  changes: SeenChange[]
+}
+
+/** Changes of an environment remembered; the oldest give way. */
+const maxChanges = 200
+
+type Outputs = (Incident | Drop)[]
+
+class Group {
+  readonly #policy: Policy
+  /** What a service calls, directly or through others. */
+  readonly #reach = new Map<string, ReadonlySet<string>>()
+
+  constructor(policy: Policy) {
+    this.#policy = policy
+  }
+
+  init(): GroupState {
+    return { entries: [], pending: {}, changes: [] }
+  }
+
+  step(state: GroupState, { value, time }: Event<Signal>): Step<GroupState, Incident> {
+    const outputs: Outputs = []
+    if (value.type === 'change') this.#remember(state, value, time)
+    else if (value.type === 'run') this.#report(state, value, time, outputs)
+    else this.#hear(state, value, time, outputs)
+    return [this.#tidy(state, time), outputs]
+  }
+
+  wakeAt({ entries }: GroupState): EventTime | undefined {
+    const times = entries.flatMap(({ dueAt }) => dueAt ?? [])
+    return times.length === 0 ? undefined : Math.min(...times)
+  }
+
+  wake(state: GroupState, time: EventTime): Step<GroupState, Incident> {
+    const outputs: Outputs = []
+    for (const entry of state.entries)
+      if (entry.dueAt !== null && entry.dueAt <= time) this.#carryOn(state, entry, undefined, time, outputs)
+    return [this.#tidy(state, time), outputs]
+  }
+
+  #remember(state: GroupState, { service, kind, summary }: Change, at: EventTime): void {
+    const known = state.changes.some(
+      seen => seen.at === at && seen.service === service && seen.kind === kind && seen.summary === summary,
+    )
+    if (!known) state.changes.push({ service, kind, summary, at })
+    if (state.changes.length > maxChanges) state.changes.shift()
+  }
+
+  #report(state: GroupState, told: RunReport, now: EventTime, outputs: Outputs): void {
+    const entry = state.entries.find(found => found.life.id === told.incident)
+    if (entry) this.#carryOn(state, entry, life.report(entry.life, told, now), now, outputs)
+    else outputs.push(drop('unknown-incident'))
+  }
+
+  #hear(state: GroupState, anomaly: Anomaly, now: EventTime, outputs: Outputs): void {
+    const key = signalKey(anomaly)
+    const known = state.entries.find(entry => key in entry.life.signals)
+    const heardAt = known?.life.signals[key]?.lastAt ?? state.pending[key]?.lastAt
+    if (heardAt !== undefined && anomaly.end <= heardAt) {
+      outputs.push(drop('repeated'))
+      return
+    }
+    for (const entry of state.entries)
+      if (life.hearService(entry.life, serviceKey(anomaly), anomaly.end) && entry !== known)
+        this.#carryOn(state, entry, undefined, now, outputs)
+    if (known) this.#carryOn(state, known, life.hear(known.life, anomaly, now, this.#policy), now, outputs)
+    else if (anomaly.score < 1) delete state.pending[key]
+    else this.#joinOrOpen(state, anomaly, key, now, outputs)
+  }
+
+  #joinOrOpen(state: GroupState, anomaly: Anomaly, key: string, now: EventTime, outputs: Outputs): void {
+    const since = state.pending[key]?.since ?? anomaly.start
+    const entry = this.#entryFor(state, anomaly, now)
+    if (entry && Object.keys(entry.life.signals).length >= this.#policy.maxSignals) {
+      outputs.push(drop('incident-full'))
+      return
+    }
+    if (entry) this.#carryOn(state, entry, life.join(entry.life, anomaly, since, now, this.#policy), now, outputs)
+    else {
+      const first = this.#confirmed(state, anomaly, key)
+      if (first === undefined) return
+      const opened = life.open(identify('incident', anomaly.environment, first), anomaly, since, now, this.#policy)
+      const added = { life: opened, dueAt: null }
+      state.entries.push(added)
+      this.#carryOn(state, added, 'opened', now, outputs)
+      if (state.entries.length > this.#policy.maxIncidents) this.#giveWay(state, added, now, outputs)
+    }
+    delete state.pending[key]
+  }
+
+  /** The incident a new signal belongs to: one of its own service first, then the oldest of a related one. */
+  #entryFor(state: GroupState, { service }: Anomaly, now: EventTime): Entry | undefined {
+    const near = state.entries.filter(
+      ({ life: other }) => !life.isOver(other) && now - other.activeAt <= this.#policy.gap,
+    )
+    const own = near.find(entry => servicesOf(entry.life).includes(service))
+    return own ?? near.find(entry => servicesOf(entry.life).some(other => this.#related(other, service)))
+  }
+
+  /** The id of the first anomaly of the signal once there were enough windows; until then it is kept in mind. */
+  #confirmed(state: GroupState, anomaly: Anomaly, key: string): string | undefined {
+    if (anomaly.kind === 'rule') return anomaly.id
+    if (anomaly.score < this.#policy.minScore) return undefined
+    const { id, start, end } = anomaly
+    const pending = state.pending[key] ?? { id, since: start, lastAt: end, windows: 0 }
+    if (pending.windows + 1 >= this.#policy.confirmWindows) return pending.id
+    if (pending.windows > 0 || Object.keys(state.pending).length < this.#policy.maxSignals)
+      state.pending[key] = { ...pending, lastAt: end, windows: pending.windows + 1 }
+    return undefined
+  }
+
+  /** There are too many incidents: what is over is forgotten first, else what was quiet for longest is closed. */
+  #giveWay(state: GroupState, added: Entry, now: EventTime, outputs: Outputs): void {
+    const [victim] = state.entries
+      .filter(entry => entry !== added)
+      .sort((a, b) => Number(life.isOver(b.life)) - Number(life.isOver(a.life)) || a.life.activeAt - b.life.activeAt)
+    if (!victim) return
+    state.entries = state.entries.filter(entry => entry !== victim)
+    if (victim.life.closedAt !== null) return
+    victim.life.closedAt = now
+    outputs.push(nextVersion(victim.life, 'closed', now))
+  }
+
+  /** Does what is due, and writes a version if that or the change at hand is worth one. */
+  #carryOn(state: GroupState, entry: Entry, change: life.Change | undefined, now: EventTime, outputs: Outputs): void {
+    const { life: current } = entry
+    const signals = () => Object.values(current.signals)
+    const rank = () => rankCauses({ signals: signals() }, this.#rankContext(state))
+    let worth = life.weightier(change, life.advance(current, now, this.#policy, rank))
+    const severity = severityOf(current, this.#policy.catalogue)
+    if (severity !== current.severity) worth = life.weightier(worth, 'grew')
+    current.severity = severity
+    if (worth) outputs.push(nextVersion(current, worth, now))
+    entry.dueAt = life.dueAt(current, this.#policy)
+  }
+
+  #tidy(state: GroupState, now: EventTime): GroupState | undefined {
+    const { gap, changeLookback } = this.#policy
+    state.entries = state.entries.filter(entry => !life.isDone(entry.life, now, this.#policy))
+    for (const [key, { lastAt }] of Object.entries(state.pending)) if (now - lastAt > gap) delete state.pending[key]
+    const faultAt = Math.min(now, ...state.entries.map(entry => entry.life.faultAt))
+    state.changes = state.changes.filter(({ at }) => at > faultAt - changeLookback)
+    const empty = state.entries.length + state.changes.length + Object.keys(state.pending).length === 0
+    return empty ? undefined : state
+  }
+
+  #rankContext({ changes }: GroupState) {
+    const { changeLookback, onsetTolerance } = this.#policy
+    return { changes, changeLookback, onsetTolerance, dependencies: (service: string) => this.#reachOf(service) }
+  }
+
+  #related(a: string, b: string): boolean {
+    return this.#reachOf(a).has(b) || this.#reachOf(b).has(a)
+  }
+
+  #reachOf(service: string): ReadonlySet<string> {
+    let reach = this.#reach.get(service)
+    if (!reach) {
+      reach = new Set(dependenciesOf(this.#policy.catalogue, service))
+      this.#reach.set(service, reach)
+    }
+    return reach
+  }
+}
+
+/**
+ * The life of the incidents of an environment, the key: anomalies of services that depend on each other and follow
+ * closely are one incident; it is identified, remediated, clear, resolved, perhaps reopened, and closed. Each output is a
+ * whole incident at its next version, written when a reader would care.
+ */
+export const group = defineOperator<typeof GroupConfig, GroupState, Signal, Incident>({
+  name: 'group',
+  summary: 'Groups anomalies into incidents and follows each to its end.',
+  config: GroupConfig,
+  drops: ['repeated', 'incident-full', 'unknown-incident'],
+  examples: [
+    {
+      title: 'a slow service that recovers',
+      config: { clearWindows: 1 },
+      given: [
+        { key: 'production', time: 59_999, value: latency(0, 4, 1.9) },
+        { key: 'production', time: 119_999, value: latency(60_000, 0.2, 0.2) },
+      ],
+      gives: [
+        { change: 'opened', state: 'detected', title: 'payments: latency 1.9 s (expected 0.1–0.3 s)' },
+        { change: 'identified', state: 'identified', version: 2 },
+        { change: 'cleared', state: 'monitoring', version: 3 },
+        { change: 'resolved', state: 'resolved', version: 4 },
+        { change: 'closed', state: 'closed', version: 5 },
+      ],
+    },
+  ],
+  create: config => {
+    const logic = new Group(policyOf(config))
+    return {
+      init: () => logic.init(),
+      step: (state, event) => logic.step(state, event),
+      wakeAt: state => logic.wakeAt(state),
+      wake: (state, time) => logic.wake(state, time),
+    }
+  },
+})
+
+function latency(start: EventTime, score: number, value: number): Anomaly {
+  return {
+    ...{ type: 'anomaly', id: `latency-${start}`, environment: 'production', service: 'payments', signal: 'l' },
+    ...{ kind: 'metric', subject: 'latency', labels: {}, start, end: start + 60_000, score, value, unit: 's' },
+    ...{ expected: { yhat: 0.2, lower: 0.1, upper: 0.3 }, direction: 'above', voters: [], why: '', model: '1' },
+  }
+}
