@@ -88,7 +88,7 @@ export interface Definition<Schema extends z.ZodType, S, I, O> {
   /** Raised when the shape of the state changes; `upgrade` then turns the older state into the newer. */
   readonly version?: number
   readonly upgrade?: (old: unknown, from: number) => S | undefined
-  readonly examples: readonly Example<z.input<Schema>, I, O>[]
+  readonly examples: readonly Example<z.input<Schema>, NoInfer<I>, NoInfer<O>>[]
   create(config: z.output<Schema>): Logic<S, I, O>
 }
 
