@@ -55,7 +55,13 @@ export function targetOf(
   catalogue: ServiceCatalogue,
   place: { environment: string; service: string },
 ): Target | undefined {
-  return catalogue.services[place.service]?.environments[place.environment]
+  const environments = own(catalogue.services, place.service)?.environments
+  return environments && own(environments, place.environment)
+}
+
+/** Names come from telemetry: `constructor` must not be found where nobody wrote it. */
+function own<T>(things: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(things, name) ? things[name] : undefined
 }
 
 /** Services that the given one calls, directly or through others, nearest first. */
@@ -65,7 +71,7 @@ export function dependenciesOf(catalogue: ServiceCatalogue, service: string): st
   let next = [service]
   while (next.length > 0) {
     next = next
-      .flatMap(name => catalogue.services[name]?.dependencies ?? [])
+      .flatMap(name => own(catalogue.services, name)?.dependencies ?? [])
       .filter(name => !seen.has(name) && seen.add(name))
     found.push(...next)
   }

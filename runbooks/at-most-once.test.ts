@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
-import { nothingDone, requested, target, World } from '../test/run-simulation.ts'
+import { nothingDone, requested, runbook, target, World } from '../test/run-simulation.ts'
 import type { RunRecord } from './record.ts'
 import { apply, emptyLedger, isActive } from './run.ts'
 
@@ -77,6 +77,18 @@ async function play(choices: readonly number[]): Promise<World> {
   return world
 }
 
+/** Effects of which the ledger says for certain that they did not take place. */
+function calledUndone(world: World): string[] {
+  const intents = new Map(world.log.flatMap(record => (record.type === 'intent' ? [[record.nonce, record]] : [])))
+  const names = runbook.steps.map(({ name }) => name)
+  return world.rows.flatMap(row => {
+    const record = world.log[row.offset]
+    if (!row.accepted || record?.type !== 'result' || record.outcome !== 'failed' || record.changed) return []
+    const intent = intents.get(record.intent ?? '')
+    return intent ? [`${record.run} ${names[record.step]} ${JSON.stringify(intent.desired)}`] : []
+  })
+}
+
 const choices = fc.array(fc.nat(9_999), { minLength: 80, maxLength: 250, size: 'max' })
 
 test('whatever crashes, is delivered twice or races, each write effect takes place at most once', async () => {
@@ -109,6 +121,7 @@ test('after any accident every run comes to an end, and no effect is forgotten',
       }
       await world.settle()
       assert.deepEqual(seat.executor.snapshot(0).ledgers[target]?.open, [])
+      for (const effect of calledUndone(world)) assert.equal(world.effects.get(effect), undefined, effect)
       for (const [effect, times] of world.effects) assert.equal(times, 1, effect)
     }),
     { numRuns: 100, seed: 20261122 },
