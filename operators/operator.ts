@@ -73,8 +73,8 @@ export interface Example<C, I, O> {
   readonly title: string
   readonly config: C
   readonly window?: Record<string, unknown>
-  readonly given: readonly { key?: string; time: EventTime; value: I }[]
-  readonly gives: readonly Partial<O>[]
+  readonly given: readonly { key?: string; time: EventTime; value: NoInfer<I> }[]
+  readonly gives: readonly NoInfer<Partial<O>>[]
 }
 
 export interface Definition<Schema extends z.ZodType, S, I, O> {
@@ -88,7 +88,7 @@ export interface Definition<Schema extends z.ZodType, S, I, O> {
   /** Raised when the shape of the state changes; `upgrade` then turns the older state into the newer. */
   readonly version?: number
   readonly upgrade?: (old: unknown, from: number) => S | undefined
-  readonly examples: readonly Example<z.input<Schema>, NoInfer<I>, NoInfer<O>>[]
+  readonly examples: readonly Example<z.input<Schema>, I, O>[]
   create(config: z.output<Schema>): Logic<S, I, O>
 }
 
