@@ -104,7 +104,8 @@ function planOf(runbook: Runbook, actionOf: ActionOf, now: number): RunPlan {
     }),
     deadline: now + runbook.timeout,
     approvalTimeout: runbook.approval.timeout,
-    verifyTimeout: runbook.verify.timeout,
+    // The verdict is due at `verify.timeout` in event time; this is for the case that none ever comes.
+    verifyTimeout: 2 * runbook.verify.timeout,
   }
 }
 

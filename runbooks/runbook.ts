@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { identify } from '../operators/identity.ts'
-import { Duration } from '../operators/window.ts'
+import { CauseTrigger, MetricTrigger, RunbookTriggers, ruleNameOf } from '../operators/trigger/runbook-triggers.ts'
+import { Duration, duration } from '../operators/window.ts'
 import { LogAnalysisStep } from './actions/log-analysis.ts'
 import { RenderStep } from './actions/render.ts'
 import { ShellStep } from './actions/shell.ts'
@@ -10,27 +11,6 @@ export const Mode = z
   .enum(['observe', 'suggest', 'approve', 'auto'])
   .describe('observe, suggest: only say what would be done. approve: a person must agree. auto: act.')
 export type Mode = z.output<typeof Mode>
-
-/** A metric stays beyond a threshold. */
-export const MetricTrigger = z.strictObject({
-  metric: z.string().min(1).describe('Name of the metric; aliases of other collectors count too.'),
-  threshold: z.number(),
-  comparison: z.enum(['above', 'below']).default('above'),
-  duration: Duration.default(0).describe('How long beyond the threshold before the runbook is asked for.'),
-  service: z.string().min(1).optional().describe('Only this service.'),
-  environment: z.string().min(1).optional().describe('Only this environment.'),
-})
-export type MetricTrigger = z.output<typeof MetricTrigger>
-
-/** An incident whose first cause fits; the run is for the service of the cause. */
-export const CauseTrigger = z.strictObject({
-  cause: z.strictObject({
-    metric: z.string().min(1).optional().describe('Metric of the cause.'),
-    service: z.string().min(1).optional().describe('Service of the cause.'),
-  }),
-  minConfidence: z.number().min(0).max(1).optional().describe('Least confidence of the cause, 0 to 1.'),
-})
-export type CauseTrigger = z.output<typeof CauseTrigger>
 
 export const Trigger = z.union([MetricTrigger, CauseTrigger])
 export type Trigger = z.output<typeof Trigger>
@@ -59,25 +39,6 @@ const Input = z.strictObject({
   maximum: z.number().optional(),
 })
 
-const Verify = z
-  .strictObject({
-    initialDelay: Duration.prefault('30s').describe('How long after the last step before the signal is looked at.'),
-    window: Duration.prefault('5m').describe('How long the signal must stay clear.'),
-    timeout: Duration.prefault('30m').describe(
-      'Without an answer by then the fix is inconclusive, which is no success.',
-    ),
-  })
-  .prefault({})
-  .check(({ value, issues }) => {
-    if (value.timeout > value.initialDelay + value.window) return
-    issues.push({
-      code: 'custom',
-      input: value.timeout,
-      path: ['timeout'],
-      message: `timeout ${value.timeout} ms is not longer than initialDelay ${value.initialDelay} ms and window ${value.window} ms together, so nothing could ever be verified; make it longer`,
-    })
-  })
-
 /** One runbook, as its YAML file has it. Durations are text there and milliseconds here. */
 export const Runbook = z
   .strictObject({
@@ -87,24 +48,28 @@ export const Runbook = z
     triggers: z.array(Trigger).default([]).describe('When it is asked for; any one of them is enough.'),
     inputs: z.record(z.string().regex(/^[a-z][A-Za-z0-9_]*$/, 'not a name for an input'), Input).default({}),
     steps: z.array(Step).min(1).describe('Run one after the other.'),
-    verify: Verify,
+    verify: RunbookTriggers.shape.verify.describe('How it is found out whether the run has helped.'),
+    maxAttempts: RunbookTriggers.shape.maxAttempts,
+    cooldown: RunbookTriggers.shape.cooldown,
     approval: z
       .strictObject({ timeout: Duration.prefault('15m').describe('Not approved by then: the run expires.') })
       .prefault({}),
     timeout: Duration.prefault('1h').describe('Most time of all steps together; no step begins after it.'),
   })
   .check(({ value, issues }) => {
-    const seen = new Set<string>()
-    value.steps.forEach(({ id }, index) => {
-      if (id !== undefined && seen.has(id))
-        issues.push({
-          code: 'custom',
-          input: id,
-          path: ['steps', index, 'id'],
-          message: `"${id}" is the id of an earlier step; rename one of them`,
-        })
-      if (id !== undefined) seen.add(id)
-    })
+    const twice = value.steps.findIndex(
+      ({ id }, at) => id !== undefined && value.steps.findIndex(s => s.id === id) < at,
+    )
+    if (twice >= 0) {
+      const id = value.steps[twice]?.id
+      const message = `"${id}" is the id of an earlier step; rename one of them`
+      issues.push({ code: 'custom', input: id, path: ['steps', twice, 'id'], message })
+    }
+    const { initialDelay, window, timeout } = value.verify
+    if (timeout <= initialDelay + window) {
+      const message = `${duration(timeout)} is not longer than initialDelay ${duration(initialDelay)} and window ${duration(window)} together, so nothing could ever be verified; make it longer`
+      issues.push({ code: 'custom', input: timeout, path: ['verify', 'timeout'], message })
+    }
   })
 export type Runbook = z.output<typeof Runbook>
 
@@ -139,12 +104,14 @@ export function adapt(runbooks: readonly Runbook[], { timeScale = 1, mode, modes
 }
 
 function faster(runbook: Runbook, scale: number): Runbook {
-  const { verify, approval } = runbook
+  const { verify, approval, cooldown } = runbook
   return {
     ...runbook,
     timeout: runbook.timeout / scale,
     approval: { timeout: approval.timeout / scale },
+    ...(cooldown !== undefined && { cooldown: cooldown / scale }),
     verify: {
+      ...verify,
       initialDelay: verify.initialDelay / scale,
       window: verify.window / scale,
       timeout: verify.timeout / scale,
@@ -178,26 +145,22 @@ export function rulesOf(runbooks: readonly Runbook[]): Rule[] {
   return runbooks.flatMap(runbook =>
     runbook.triggers.flatMap((trigger, index) => {
       if (!('metric' in trigger)) return []
-      const { duration: _, ...rule } = trigger
-      return [{ name: ruleName(runbook, index), ...rule } as Rule]
+      const { duration: _gate, ...rule } = trigger
+      return [{ name: ruleNameOf(runbook, index), ...rule } as Rule]
     }),
   )
 }
 
-/** Name of the rule behind the metric trigger at `index` of a runbook. */
-export function ruleName(runbook: Runbook, index: number): string {
-  const first = runbook.triggers.findIndex(trigger => 'metric' in trigger)
-  return index === first ? runbook.name : `${runbook.name} (${index + 1})`
-}
-
 /** What the decision whether to ask for a runbook needs to know of each. */
-export interface TriggerConfig {
-  readonly name: string
-  readonly mode: Mode
-  readonly triggers: readonly Trigger[]
-  readonly verify: { readonly initialDelay: number; readonly window: number; readonly timeout: number }
-}
-
-export function triggersOf(runbooks: readonly Runbook[]): TriggerConfig[] {
-  return runbooks.map(({ name, mode, triggers, verify }) => ({ name, mode, triggers, verify }))
+export function triggersOf(runbooks: readonly Runbook[]): RunbookTriggers[] {
+  return runbooks.map(({ name, mode, triggers, verify, maxAttempts, cooldown, timeout, approval }) => ({
+    name,
+    mode,
+    triggers,
+    verify,
+    maxAttempts,
+    cooldown,
+    // A run is silent while a step runs or people think, at most that long.
+    runTimeout: Math.max(4 * verify.timeout, timeout + approval.timeout),
+  }))
 }
