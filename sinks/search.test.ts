@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import { openEmbeddedStore } from './embedded-store.ts'
+import { compileSearch, parseSearch, SearchError, searchLogs } from './search.ts'
+import type { Store } from './store.ts'
+
+const now = Date.UTC(2026, 10, 22, 12)
+const scope = { environment: 'production', service: 'checkout', at: now, limit: 5 }
+let folder: string
+let store: Store
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ops-search-'))
+  store = await openEmbeddedStore({ path: folder })
+  await store.command(`CREATE TABLE log_lines (time DateTime64(3, 'UTC'), environment String, service String,
+    severity UInt8, body String, pattern String, trace_id String, id UInt64) ENGINE = ReplacingMergeTree ORDER BY id`)
+  await store.command(
+    'CREATE TABLE log_patterns (pattern String, version UInt32, template String) ENGINE = ReplacingMergeTree(version) ORDER BY pattern',
+  )
+  const line = (
+    id: number,
+    age: number,
+    service: string,
+    severity: number,
+    body: string,
+    environment = 'production',
+  ) => ({
+    ...{
+      id,
+      time: new Date(now - age).toISOString().replace('T', ' ').slice(0, -1),
+      environment,
+      service,
+      severity,
+      body,
+      trace_id: '',
+    },
+    pattern: body.toLowerCase().includes('refused') ? 'a1' : 'b2',
+  })
+  await store.insert('log_lines', [
+    line(1, 1_000, 'checkout', 17, 'connection refused to 10.0.0.1'),
+    line(2, 2_000, 'checkout', 21, 'Connection Refused to 10.0.0.2'),
+    line(3, 3_000, 'checkout', 17, 'card declined 100% _x'),
+    line(4, 4_000, 'checkout', 9, 'order placed'),
+    line(5, 6 * 60_000, 'checkout', 17, 'connection refused, long ago'),
+    line(6, 1_000, 'payments', 17, 'connection refused elsewhere'),
+    line(7, 1_000, 'checkout', 17, 'connection refused in staging', 'staging'),
+    line(8, -1_000, 'checkout', 17, 'connection refused in the future'),
+  ])
+  await store.insert('log_patterns', [
+    { pattern: 'a1', version: 1, template: 'connection refused to 10.0.0.1' },
+    { pattern: 'a1', version: 2, template: 'connection refused to <*>' },
+  ])
+})
+after(async () => {
+  await store.close()
+  await rm(folder, { recursive: true })
+})
+
+const count = async (query: string) => (await searchLogs(store, query, scope)).count
+
+test("the issue's query: errors and worse of the service, in five minutes", async () => {
+  assert.deepEqual(await searchLogs(store, 'level:error AND timestamp:last_5m', scope), {
+    count: 3,
+    patterns: [
+      { template: 'connection refused to <*>', count: 2 },
+      { template: 'b2', count: 1 },
+    ],
+    examples: [
+      { time: now - 1_000, service: 'checkout', body: 'connection refused to 10.0.0.1' },
+      { time: now - 2_000, service: 'checkout', body: 'Connection Refused to 10.0.0.2' },
+      { time: now - 3_000, service: 'checkout', body: 'card declined 100% _x' },
+    ],
+  })
+})
+
+test('words, phrases, other services, and, or, not', async () => {
+  assert.equal(await count('"connection refused" timestamp:last_5m'), 2)
+  assert.equal(await count('refused'), 3)
+  assert.equal(await count('refused AND service:payments'), 1)
+  assert.equal(await count('refused AND service:p*'), 1)
+  assert.equal(await count('service:* AND level:error AND timestamp:last_5m'), 4)
+  assert.equal(await count('timestamp:last_5m AND (declined OR placed)'), 2)
+  assert.equal(await count('timestamp:last_5m AND NOT refused'), 2)
+  assert.equal(await count('"100% _x"'), 1)
+  assert.equal(await count('pattern:a1 timestamp:last_5m'), 2)
+})
+
+test('no query reaches another environment', async () => {
+  for (const query of ['staging', 'service:* OR staging', "x' OR environment = 'staging", 'NOT NOT staging'])
+    assert.ok(!(await searchLogs(store, query, scope)).examples.some(({ body }) => body.includes('staging')), query)
+})
+
+test('whatever is typed becomes parameters, or an error that says why', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', maxLength: 40 }), text => {
+      const marker = `zq${text}`
+      try {
+        const { where, params } = compileSearch(parseSearch(`${text} AND ${JSON.stringify(marker)}`), scope)
+        assert.ok(!where.includes('zq'))
+        assert.ok(Object.values(params).some(value => String(value).includes('zq')))
+      } catch (error) {
+        if (!(error instanceof SearchError)) throw error
+      }
+    }),
+    { seed: 1, numRuns: 2_000 },
+  )
+})
+
+test('wrong queries say where and what to write', () => {
+  const wrong = (query: string, message: RegExp) =>
+    assert.throws(() => parseSearch(query), { name: 'SearchError', message })
+  wrong('levl:error', /no field 'levl'; there are level, timestamp, service/)
+  wrong('level:eror', /'eror' is no level; use trace, debug/)
+  wrong('timestamp:5m', /'5m' is no time; write it as last_5m/)
+  wrong('(a OR b', /the \( at 1 is not closed/)
+  wrong('a)', /the \) at 2 was not opened/)
+  wrong('a AND', /is missing at the end/)
+  wrong('OR a', /is missing before 'OR'/)
+  wrong('say "hi', /the " at 5 is not closed/)
+  wrong('', /is missing at the end/)
+})
