@@ -7,6 +7,8 @@ export interface Fault {
   service: ServiceName
   /** What happens, for the person watching. */
   story: string
+  /** Services whose users notice, because they call it. */
+  felt: readonly ServiceName[]
   expected: {
     /** Subjects of the cause, metric names or log patterns: any one of them is right, in the fault's own service. */
     cause: RegExp
@@ -23,6 +25,7 @@ export const faults: readonly Fault[] = [
     name: 'memory-leak',
     service: 'catalog',
     story: 'catalog keeps every response it has ever made',
+    felt: ['gateway', 'load'],
     expected: {
       cause: /memory/i,
       runbook: 'Memory leak',
@@ -33,6 +36,7 @@ export const faults: readonly Fault[] = [
     name: 'slow-dependency',
     service: 'payments',
     story: 'payments gets its bank connections back far too late',
+    felt: ['checkout', 'gateway', 'load', 'worker'],
     expected: {
       cause: /duration|latency|connection|errors|waited/i,
       runbook: 'Slow dependency',
