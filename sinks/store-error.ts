@@ -1,0 +1,122 @@
+import { parseError } from '@clickhouse/client'
+import { type Reason, SinkError } from './store.ts'
+
+/** The settings a message about this store names. */
+export interface Settings {
+  /** What starts it or leads to it: `start it or set store.url`. */
+  readonly reach: string
+  readonly credentials: string
+  readonly timeout: string
+}
+
+// Error codes of ClickHouse, from its src/Common/ErrorCodes.cpp, by what can be done about them.
+const overloaded = new Set([
+  159, // TIMEOUT_EXCEEDED
+  160, // TOO_SLOW
+  202, // TOO_MANY_SIMULTANEOUS_QUERIES
+  209, // SOCKET_TIMEOUT
+  225, // NO_ZOOKEEPER
+  236, // ABORTED, which a server says while it shuts down
+  241, // MEMORY_LIMIT_EXCEEDED
+  242, // TABLE_IS_READ_ONLY, while a replica has lost its keeper
+  243, // NOT_ENOUGH_SPACE
+  252, // TOO_MANY_PARTS
+  285, // TOO_FEW_LIVE_REPLICAS
+  319, // UNKNOWN_STATUS_OF_INSERT
+  394, // QUERY_WAS_CANCELLED
+  425, // SYSTEM_ERROR
+  745, // SERVER_OVERLOADED
+  999, // KEEPER_EXCEPTION
+])
+const unreachable = new Set([
+  210, // NETWORK_ERROR
+  279, // ALL_CONNECTION_TRIES_FAILED
+])
+const misconfigured = new Map([
+  [60, 'run the migrations'], // UNKNOWN_TABLE
+  [81, 'create it or set store.database'], // UNKNOWN_DATABASE
+  [164, 'give the user the right to write'], // READONLY
+  [497, 'give the user the right to it'], // ACCESS_DENIED
+  [115, 'it needs a newer ClickHouse'], // UNKNOWN_SETTING
+])
+const credentials = new Set([
+  192, // UNKNOWN_USER
+  193, // WRONG_PASSWORD
+  194, // REQUIRED_PASSWORD
+  516, // AUTHENTICATION_FAILED
+])
+
+const network: Record<string, string> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection cut',
+  EPIPE: 'connection cut',
+  ERR_STREAM_PREMATURE_CLOSE: 'connection cut',
+  ECONNABORTED: 'connection cut',
+  ETIMEDOUT: 'no answer',
+  EHOSTUNREACH: 'no route to it',
+  ENETUNREACH: 'no route to it',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the host name cannot be resolved now',
+}
+
+/** What the store said, as an error that tells whether waiting can help and names what to change. */
+export function storeError(address: string, settings: Settings, error: unknown): SinkError {
+  if (error instanceof SinkError) return error
+  const { reason, message } = explain(settings, error instanceof Error ? error : new Error(String(error)))
+  return new SinkError(`clickhouse ${address}`, reason, message, { cause: error })
+}
+
+interface ServerError extends Error {
+  readonly code: string
+  readonly type: string | undefined
+}
+
+/** By shape: the embedded connection throws the class of another package than the client's. */
+const isServerError = (error: Error): error is ServerError =>
+  'type' in error && 'code' in error && /^\d+$/.test(String(error.code))
+
+function explain(settings: Settings, error: Error & { code?: unknown }): { reason: Reason; message: string } {
+  if (isServerError(error)) return explainCode(settings, error)
+  const code = String(error.code ?? '')
+  const known = network[code] ?? (/socket hang up|aborted|premature close/i.test(error.message) && 'connection cut')
+  if (known) return { reason: 'unreachable', message: `${known}; ${settings.reach}` }
+  if (/^Timeout error/.test(error.message))
+    return { reason: 'unreachable', message: `no answer in time; ${settings.reach}, or raise ${settings.timeout}` }
+  if (/^(CERT_|ERR_TLS|ERR_SSL|EPROTO|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code))
+    return { reason: 'misconfigured', message: `${oneLine(error.message)}; ${settings.reach}` }
+  if (error instanceof AnswerCut || /^it has been closed|is closed$/.test(error.message))
+    return { reason: 'unreachable', message: error.message }
+  // What is left was said by something between us and the server: a proxy's page, an empty answer.
+  return {
+    reason: 'unreachable',
+    message: `answered something that is not ClickHouse's: '${oneLine(error.message)}'; ${settings.reach}`,
+  }
+}
+
+function explainCode(settings: Settings, error: ServerError): { reason: Reason; message: string } {
+  const code = Number(error.code)
+  const said = `${oneLine(error.message)} (${error.type ?? 'code'} ${error.code})`
+  if (overloaded.has(code)) return { reason: 'overloaded', message: said }
+  if (unreachable.has(code)) return { reason: 'unreachable', message: said }
+  if (credentials.has(code)) return { reason: 'misconfigured', message: `${said}; set ${settings.credentials}` }
+  const advice = misconfigured.get(code)
+  if (advice) return { reason: 'misconfigured', message: `${said}; ${advice}` }
+  return { reason: 'rejected', message: said }
+}
+
+/** One line, short: a server quotes the rows it cannot read, and those may be long and are not ours to spread. */
+function oneLine(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim()
+  return line.length > 300 ? `${line.slice(0, 300)}…` : line
+}
+
+class AnswerCut extends Error {}
+
+/** The error in what stands where a row should: the server's own message, or that the answer was cut short. */
+export function errorAtTheEnd(rest: string): Error {
+  if (/DB::Exception|__exception__/.test(rest)) {
+    const error = parseError(rest.replaceAll('__exception__', ''))
+    if (isServerError(error)) return error
+  }
+  return new AnswerCut('the answer was cut short')
+}
