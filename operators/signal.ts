@@ -213,7 +213,12 @@ export const Incident = z.object({
     'reopened',
     'resolved',
     'closed',
+    'merged',
   ]),
+  /** The incident this one became a part of; state `merged`. */
+  mergedInto: z.string().optional(),
+  /** Incidents that became a part of this one. */
+  absorbed: z.array(z.string()).optional(),
   services: z.array(z.string()),
   signals: z.array(IncidentSignal),
   /** Ranked; empty is "insufficient evidence". */

@@ -4,7 +4,7 @@ import type { SeenChange } from '../rank/evidence.ts'
 import { rankCauses } from '../rank/rank.ts'
 import { dependenciesOf } from '../services.ts'
 import { type Anomaly, type Change, type Incident, type RunReport, type Signal, serviceKey } from '../signal.ts'
-import { nextVersion, servicesOf, severityOf } from './incident.ts'
+import { lastVersion, nextVersion, servicesOf, severityOf } from './incident.ts'
 import type { Life } from './life.ts'
 import * as life from './life.ts'
 import { GroupConfig, type Policy, policyOf } from './policy.ts'
@@ -37,6 +37,8 @@ export interface GroupState {
 const maxChanges = 200
 
 type Outputs = (Incident | Drop)[]
+
+const signalCount = (of: Life) => Object.keys(of.signals).length
 
 class Group {
   readonly #policy: Policy
@@ -80,12 +82,16 @@ class Group {
   }
 
   #report(state: GroupState, told: RunReport, now: EventTime, outputs: Outputs): void {
-    const entry = state.entries.find(found => found.life.id === told.incident)
+    const entry = state.entries.find(
+      ({ life: { id, absorbed } }) => id === told.incident || absorbed.includes(told.incident),
+    )
     if (entry) this.#carryOn(state, entry, life.report(entry.life, told, now), now, outputs)
     else outputs.push(drop('unknown-incident'))
   }
 
-  #hear(state: GroupState, anomaly: Anomaly, now: EventTime, outputs: Outputs): void {
+  #hear(state: GroupState, anomaly: Anomaly, time: EventTime, outputs: Outputs): void {
+    // What a window says is known at its end, the moment after the time that its report bears.
+    const now = Math.max(time, Math.min(time + 1, anomaly.end))
     const key = signalKey(anomaly)
     const known = state.entries.find(entry => key in entry.life.signals)
     const heardAt = known?.life.signals[key]?.lastAt ?? state.pending[key]?.lastAt
@@ -103,11 +109,12 @@ class Group {
 
   #joinOrOpen(state: GroupState, anomaly: Anomaly, key: string, now: EventTime, outputs: Outputs): void {
     const since = state.pending[key]?.since ?? anomaly.start
-    const entry = this.#entryFor(state, anomaly, now)
-    if (entry && Object.keys(entry.life.signals).length >= this.#policy.maxSignals) {
+    const [entry, ...others] = this.#entriesFor(state, anomaly.service, now)
+    if (entry && signalCount(entry.life) >= this.#policy.maxSignals) {
       outputs.push(drop('incident-full'))
       return
     }
+    for (const other of others) this.#merge(state, entry!, other, now, outputs)
     if (entry) this.#carryOn(state, entry, life.join(entry.life, anomaly, since, now, this.#policy), now, outputs)
     else {
       const first = this.#confirmed(state, anomaly, key)
@@ -121,13 +128,26 @@ class Group {
     delete state.pending[key]
   }
 
-  /** The incident a new signal belongs to: one of its own service first, then the oldest of a related one. */
-  #entryFor(state: GroupState, { service }: Anomaly, now: EventTime): Entry | undefined {
-    const near = state.entries.filter(
-      ({ life: other }) => !life.isOver(other) && now - other.activeAt <= this.#policy.gap,
+  /**
+   * The incidents that a new signal of a service belongs to, oldest first: all that its failure explains, those of the
+   * service and of its callers, for they have turned out to be one. Else the oldest that explains the service's own.
+   */
+  #entriesFor(state: GroupState, service: string, now: EventTime): Entry[] {
+    const near = state.entries
+      .filter(({ life: other }) => !life.isOver(other) && now - other.activeAt <= this.#policy.gap)
+      .map(entry => ({ entry, services: servicesOf(entry.life) }))
+    const explained = near.filter(({ services }) =>
+      services.some(other => other === service || this.#reachOf(other).has(service)),
     )
-    const own = near.find(entry => servicesOf(entry.life).includes(service))
-    return own ?? near.find(entry => servicesOf(entry.life).some(other => this.#related(other, service)))
+    const explaining = near.filter(({ services }) => services.some(other => this.#reachOf(service).has(other)))
+    return (explained.length > 0 ? explained : explaining.slice(0, 1)).map(({ entry }) => entry)
+  }
+
+  #merge(state: GroupState, into: Entry, { life: other }: Entry, now: EventTime, outputs: Outputs): void {
+    if (signalCount(into.life) + signalCount(other) > this.#policy.maxSignals) return
+    state.entries = state.entries.filter(entry => entry.life !== other)
+    life.absorb(into.life, other)
+    outputs.push(lastVersion(other, into.life.id, now))
   }
 
   /** The id of the first anomaly of the signal once there were enough windows; until then it is kept in mind. */
@@ -180,10 +200,6 @@ class Group {
   #rankContext({ changes }: GroupState) {
     const { changeLookback, onsetTolerance } = this.#policy
     return { changes, changeLookback, onsetTolerance, dependencies: (service: string) => this.#reachOf(service) }
-  }
-
-  #related(a: string, b: string): boolean {
-    return this.#reachOf(a).has(b) || this.#reachOf(b).has(a)
   }
 
   #reachOf(service: string): ReadonlySet<string> {

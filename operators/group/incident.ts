@@ -17,7 +17,13 @@ export function nextVersion(life: Life, change: Change, now: EventTime): Inciden
     ...{ id, version, environment, state: stateOf(life), severity, title, change, services: servicesOf(life) },
     ...{ signals: signalsOf(life), causes: [...causes], runs: runs.map(run => ({ ...run })) },
     ...{ faultAt, detectedAt, identifiedAt, mitigatedAt, resolvedAt, closedAt, updatedAt },
+    ...(life.absorbed.length === 0 ? {} : { absorbed: [...life.absorbed] }),
   }
+}
+
+/** The last version of an incident that became a part of another. */
+export function lastVersion(life: Life, mergedInto: string, now: EventTime): Incident {
+  return { ...nextVersion(life, 'merged', now), state: 'merged', mergedInto }
 }
 
 /** What is written above an incident is how it looked when it was bad, and not its last, normal value. */

@@ -16,6 +16,8 @@ export interface Life {
   /** By `signalKey`. */
   signals: Record<string, Tracked>
   causes: Cause[]
+  /** Incidents that became a part of this one. */
+  absorbed: string[]
   runs: Incident['runs']
   faultAt: EventTime
   detectedAt: EventTime
@@ -43,6 +45,7 @@ const precedence: readonly Change[] = [
   'reopened',
   'resolved',
   'closed',
+  'merged',
   'cleared',
   'fired',
   'remediating',
@@ -65,12 +68,11 @@ const heardOf = (life: Life, signal: Tracked): EventTime =>
 
 /** An incident at its first signal; `since`: start of the first anomalous window. */
 export function open(id: string, anomaly: Anomaly, since: EventTime, now: EventTime, policy: Policy): Life {
-  const detectedAt = Math.max(now, anomaly.end)
   const never = { identifiedAt: null, mitigatedAt: null, resolvedAt: null, closedAt: null, rankAt: null, writeAt: null }
   const life: Life = {
     ...{ id, environment: anomaly.environment, version: 0, title: '', severity: 'low' },
-    ...{ signals: {}, causes: [], runs: [], heard: {}, unwritten: null },
-    ...{ faultAt: since, detectedAt, updatedAt: detectedAt, activeAt: anomaly.end },
+    ...{ signals: {}, causes: [], absorbed: [], runs: [], heard: {}, unwritten: null },
+    ...{ faultAt: since, detectedAt: now, updatedAt: now, activeAt: anomaly.end },
     ...never,
   }
   join(life, anomaly, since, now, policy)
@@ -93,6 +95,16 @@ export function join(
   life.rankAt ??= now + policy.settle
   if (life.mitigatedAt !== null) return unmitigated(life)
   return newService || anomaly.kind === 'rule' ? 'grew' : soon(life, 'grew', now, policy)
+}
+
+/** Makes another incident a part of this one, which is the older. */
+export function absorb(life: Life, other: Life): void {
+  life.signals = { ...other.signals, ...life.signals }
+  life.runs = [...life.runs, ...other.runs].sort((a, b) => a.at - b.at).slice(-maxRuns)
+  life.absorbed = [...life.absorbed, other.id, ...other.absorbed].slice(-maxAbsorbed)
+  for (const [key, at] of Object.entries(other.heard)) life.heard[key] = Math.max(life.heard[key] ?? 0, at)
+  life.faultAt = Math.min(life.faultAt, other.faultAt)
+  life.activeAt = Math.max(life.activeAt, other.activeAt)
 }
 
 /** Takes in a report of a signal the incident knows. */
@@ -135,6 +147,7 @@ const progressOf = (state: string) => (progress.includes(state) ? progress.index
 
 /** Runs remembered of an incident; the oldest that are over give way. */
 const maxRuns = 50
+const maxAbsorbed = 50
 
 /** Takes in what became of a run. A report that says nothing new changes nothing. */
 export function report(life: Life, told: RunReport, now: EventTime): Change | undefined {

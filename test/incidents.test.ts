@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { minute, noon, type SignalIs, Timeline } from './timeline.ts'
+
+// Outages told minute by minute. Windows are a minute long; defaults otherwise.
+
+const catalogue = {
+  services: {
+    gateway: { tier: 1, dependencies: ['checkout', 'catalog'] },
+    checkout: { dependencies: ['payments'] },
+    orders: { dependencies: ['payments'] },
+    invoices: { dependencies: ['payments'] },
+    payments: {},
+    catalog: {},
+    mailer: {},
+  },
+}
+
+const memory: SignalIs = {
+  service: 'payments',
+  subject: 'memory_usage',
+  unit: '%',
+  expected: { yhat: 40, lower: 35, upper: 45 },
+}
+const memoryRule: SignalIs = {
+  ...memory,
+  kind: 'rule',
+  rule: { name: 'Memory full', threshold: 90, comparison: 'above' },
+}
+const latency = (service: string): SignalIs => ({
+  service,
+  subject: 'latency',
+  unit: 's',
+  expected: { yhat: 0.2, lower: 0.1, upper: 0.3 },
+})
+
+const restart = {
+  name: 'Restart',
+  mode: 'auto' as const,
+  triggers: [{ cause: { metric: 'memory_*', service: '*' } }],
+  verify: { window: '3m', timeout: '15m' },
+}
+
+test('a memory leak: opened, explained, restarted, verified, resolved, closed', () => {
+  const outage = new Timeline({ catalogue }, { runbooks: [restart] })
+  outage.window(1, [memory, 1.5, 62])
+  assert.deepEqual(outage.story(), ['1m opened detected'])
+  outage.window(2, [memory, 2, 70], [latency('payments'), 1.2, 0.4])
+  outage.window(3, [memory, 3, 85], [latency('payments'), 2, 0.9], [latency('checkout'), 1.4, 0.5])
+  assert.deepEqual(outage.acts, ['1.5m Restart production/payments'])
+  outage.run(3.2, 'running').run(3.8, 'verifying')
+  const clear = [[memory, 0.2, 41] as const, [latency('payments'), 0.1] as const, [latency('checkout'), 0.1] as const]
+  outage
+    .windows(4, 8, ...clear)
+    .run(8.5, 'succeeded')
+    .windows(9, 12, ...clear)
+  outage.until(60)
+  assert.deepEqual(outage.story(), [
+    '1m opened detected',
+    '1.5m identified identified',
+    '2.5m grew identified',
+    '3m grew identified', // worse: three times beyond what is tolerated
+    '3m grew identified', // wider: checkout
+    '3.2m remediating remediating',
+    '3.8m monitoring monitoring',
+    '5m cleared monitoring',
+    '8.5m monitoring monitoring',
+    '9m resolved resolved',
+    '39m closed closed',
+  ])
+  assert.deepEqual(outage.acts, ['1.5m Restart production/payments', '8m verified'])
+  const last = outage.versions.at(-1)!
+  assert.equal(last.title, 'payments: memory usage 85% (expected 35–45%) and 1 more service')
+  assert.equal(last.causes[0]?.service, 'payments')
+  assert.equal(last.faultAt, noon)
+})
+
+test('a slow dependency: its three callers suffer, it is the cause and the only one acted upon', () => {
+  const slow = { name: 'Restart slow', mode: 'auto' as const, triggers: [{ cause: { metric: 'latency' } }] }
+  const outage = new Timeline({ catalogue }, { runbooks: [slow] })
+  outage.window(
+    1,
+    ...['checkout', 'orders', 'invoices', 'payments'].map(service => [latency(service), 4, 1.2] as const),
+  )
+  outage.until(3)
+  const incident = outage.versions.at(-1)!
+  assert.deepEqual(incident.services, ['checkout', 'invoices', 'orders', 'payments'])
+  assert.equal(incident.causes[0]?.service, 'payments')
+  assert.equal(incident.severity, 'critical')
+  assert.deepEqual(outage.acts, ['1.5m Restart slow production/payments'])
+  assert.deepEqual(outage.requests[0]?.inputs, {
+    environment: 'production',
+    service: 'payments',
+    incident: incident.id,
+    metric: 'latency',
+    value: 1.2,
+  })
+})
+
+test('a static rule opens at once and asks for its runbook only after its duration', () => {
+  const runbook = {
+    name: 'Memory full',
+    mode: 'auto' as const,
+    triggers: [{ metric: 'memory_usage', threshold: 90, duration: '5m' }],
+  }
+  const outage = new Timeline({ catalogue, minScore: 5 }, { runbooks: [runbook] })
+  outage.window(1, [memoryRule, 1.02, 92])
+  assert.deepEqual(outage.story(), ['1m opened detected'])
+  outage.windows(2, 8, [memoryRule, 1.02, 92])
+  assert.deepEqual(outage.acts, ['5m Memory full production/payments'])
+  assert.deepEqual(outage.requests[0]?.inputs.threshold, 90)
+})
+
+test('a static rule that clears before its duration asks for nothing, and starts again from nothing', () => {
+  const runbook = {
+    name: 'Memory full',
+    mode: 'auto' as const,
+    triggers: [{ metric: 'memory_usage', threshold: 90, duration: '5m' }],
+  }
+  const outage = new Timeline({ catalogue, clearWindows: 1 }, { runbooks: [runbook] })
+  outage.windows(1, 4, [memoryRule, 1.1, 99]).window(5, [memoryRule, 0.9, 81]).windows(6, 10, [memoryRule, 1.1, 99])
+  assert.deepEqual(outage.acts, [])
+  outage.windows(11, 12, [memoryRule, 1.1, 99])
+  assert.deepEqual(outage.acts, ['11m Memory full production/payments'])
+})
+
+test('a flapping signal is held as firing for longer and longer, so that versions stay few', () => {
+  const outage = new Timeline({ catalogue, clearWindows: 1 })
+  for (let at = 1; at < 240; at += 2) outage.window(at, [memory, 2, 70]).window(at + 1, [memory, 0.5, 45])
+  const versions = outage.versions.length
+  assert.ok(versions <= 16, `${versions} versions of 240 windows`)
+  assert.equal(new Set(outage.versions.map(({ id }) => id)).size, 1)
+  outage.windows(241, 260, [memory, 0.5, 45])
+  assert.equal(outage.versions.at(-1)?.state, 'resolved')
+})
+
+test('two services that have nothing to do with each other are two incidents', () => {
+  const outage = new Timeline({ catalogue })
+  outage.window(1, [memory, 2, 70], [{ service: 'mailer', subject: 'queue_depth' }, 3, 900])
+  outage.window(1.5, [{ service: 'unheard-of', subject: 'latency' }, 3, 900])
+  assert.equal(new Set(outage.versions.map(({ id }) => id)).size, 3)
+  assert.deepEqual(outage.versions.map(({ services }) => services).slice(0, 2), [['mailer'], ['payments']].sort())
+})
+
+test('an environment never shares an incident with another', () => {
+  const outage = new Timeline({ catalogue })
+  outage.window(1, [memory, 2, 70], [{ ...memory, environment: 'staging' }, 2, 70])
+  assert.deepEqual(outage.versions.map(({ environment }) => environment).sort(), ['production', 'staging'])
+})
+
+test('no data while a fix is verified: inconclusive, and the incident is closed but never resolved', () => {
+  const outage = new Timeline({ catalogue }, { runbooks: [restart] })
+  outage.windows(1, 3, [memory, 2, 70]).run(3.2, 'running').run(3.5, 'verifying').until(60)
+  assert.deepEqual(outage.acts, ['1.5m Restart production/payments', '13m inconclusive'])
+  const last = outage.versions.at(-1)!
+  assert.equal(last.state, 'closed')
+  assert.equal(last.resolvedAt, null)
+  assert.equal(last.signals[0]?.absent, true)
+  assert.match(last.title, /closed without data/)
+})
+
+test('one normal window and then silence, as of a process that died, is not a recovery', () => {
+  const outage = new Timeline({ catalogue })
+  outage.windows(1, 3, [memory, 2, 70]).window(4, [memory, 0.4, 44]).until(90)
+  assert.equal(outage.versions.at(-1)?.state, 'closed')
+  assert.equal(outage.versions.at(-1)?.resolvedAt, null)
+})
+
+test('an incident that heals by itself is resolved without a run', () => {
+  const outage = new Timeline(
+    { catalogue },
+    { runbooks: [{ ...restart, triggers: [{ cause: { service: 'mailer' } }] }] },
+  )
+  outage.window(1, [memory, 2, 70]).windows(2, 9, [memory, 0.3, 42])
+  assert.deepEqual(outage.acts, [])
+  assert.equal(outage.versions.at(-1)?.state, 'resolved')
+  const { detectedAt, identifiedAt, mitigatedAt, resolvedAt, faultAt } = outage.versions.at(-1)!
+  const times = [faultAt, detectedAt, identifiedAt, mitigatedAt, resolvedAt].map(time => (time! - noon) / minute)
+  assert.deepEqual(times, [0, 1, 1.5, 2, 7])
+})
+
+test('a signal that returns within half an hour reopens its incident; later it is a new one', () => {
+  const outage = new Timeline({ catalogue })
+  const clear = [memory, 0.3, 42] as const
+  outage.window(1, [memory, 2, 70]).windows(2, 9, clear).window(30, [memory, 2, 70])
+  assert.match(outage.story().at(-1)!, /reopened/)
+  outage.windows(31, 40, clear).until(80).window(90, [memory, 2, 70])
+  assert.match(outage.story().at(-1)!, /opened detected/)
+  assert.equal(new Set(outage.versions.map(({ id }) => id)).size, 2)
+  const versions = outage.versions.filter(({ id }) => id === outage.versions[0]!.id).map(({ version }) => version)
+  assert.deepEqual(
+    versions,
+    versions.map((_, index) => index + 1),
+  )
+})
+
+test('a fix after which the signal fires again has failed, and the next runbook is asked for', () => {
+  const scale = { ...restart, name: 'Scale' }
+  const outage = new Timeline({ catalogue, clearWindows: 1 }, { runbooks: [restart, scale] })
+  outage.windows(1, 2, [memory, 2, 70]).run(2.2, 'running').run(2.4, 'verifying')
+  outage.window(3, [memory, 0.3, 42]).window(4, [memory, 2, 70])
+  assert.deepEqual(outage.acts, ['1.5m Restart production/payments', '4m failed'])
+  outage.run(4.1, 'failed').windows(5, 6, [memory, 2, 70])
+  assert.deepEqual(outage.acts.slice(2), ['4.1m Scale production/payments'])
+  outage.run(6.1, 'running').run(6.2, 'verifying').windows(7, 25, [memory, 2, 70])
+  assert.deepEqual(outage.acts.slice(3), ['21.2m failed'])
+  outage.run(25.2, 'failed').windows(26, 90, [memory, 2, 70])
+  assert.equal(outage.acts.length, 4, 'no runbook is left')
+})
+
+test('a new log pattern is gone when it is unseen while its service still speaks', () => {
+  const oom: SignalIs = { service: 'payments', subject: 'out of memory at <*>', kind: 'log', direction: 'new' }
+  const outage = new Timeline({ catalogue })
+  outage.window(1, [oom, 3, 5], [memory, 2, 70]).windows(2, 20, [memory, 0.3, 42])
+  assert.equal(outage.versions.at(-1)?.state, 'resolved')
+  const silent = new Timeline({ catalogue })
+  silent.window(1, [oom, 3, 5]).until(20)
+  assert.equal(silent.versions.at(-1)?.state, 'closed')
+  assert.equal(silent.versions[0]?.title, 'payments: new log pattern "out of memory at <*>"')
+})
+
+test('what a log line says never reaches a runbook', () => {
+  const evil: SignalIs = { service: 'payments', subject: 'run; rm -rf / <*>', kind: 'log', direction: 'new' }
+  const runbook = { name: 'On error', mode: 'auto' as const, triggers: [{ cause: { subject: 'run; rm*' } }] }
+  const outage = new Timeline({ catalogue }, { runbooks: [runbook] })
+  outage.window(1, [evil, 3, 5]).until(2)
+  assert.equal(outage.requests.length, 1)
+  assert.doesNotMatch(JSON.stringify(outage.requests), /rm -rf/)
+})
+
+test('a deploy shortly before is evidence, and names the guilty among equals', () => {
+  const outage = new Timeline({ catalogue })
+  outage.deploy(0.5, 'catalog', 'catalog 2.4.1')
+  outage.window(2, [latency('catalog'), 2, 1], [latency('gateway'), 2, 1]).until(4)
+  const [cause] = outage.versions.at(-1)!.causes
+  assert.equal(cause?.service, 'catalog')
+  assert.ok(cause.evidence.some(({ kind, text }) => kind === 'change' && text.includes('catalog 2.4.1')))
+})
+
+test('a run a person rejected is the last one until the incident reopens', () => {
+  const outage = new Timeline({ catalogue }, { runbooks: [restart, { ...restart, name: 'Scale' }] })
+  outage.windows(1, 2, [memory, 2, 70]).run(2.2, 'awaiting_approval').run(2.4, 'rejected')
+  outage.windows(3, 60, [memory, 2, 70])
+  assert.deepEqual(outage.acts, ['1.5m Restart production/payments'])
+})
+
+test('a runbook that only shows what it would do occupies nothing and is shown once', () => {
+  const shown = { ...restart, name: 'Show', mode: 'observe' as const }
+  const outage = new Timeline({ catalogue }, { runbooks: [shown, restart] })
+  outage.windows(1, 30, [memory, 2, 70])
+  assert.deepEqual(outage.acts, ['1.5m Show production/payments', '1.5m Restart production/payments'])
+})
