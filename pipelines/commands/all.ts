@@ -1,0 +1,23 @@
+import type { Command } from './command.ts'
+import { describe } from './describe.ts'
+import { generate } from './generate.ts'
+import { incidents } from './incidents.ts'
+import { migrate } from './migrate.ts'
+import { replay } from './replay.ts'
+import { run } from './run.ts'
+import { runbook } from './runbook.ts'
+import { topics } from './topics.ts'
+import { version } from './version.ts'
+
+/** The commands, in the order their help lists them. */
+export const commands: readonly Command[] = [
+  run,
+  replay,
+  ...incidents,
+  ...runbook,
+  describe,
+  ...topics,
+  migrate,
+  generate,
+  version,
+]

@@ -1,0 +1,88 @@
+import type { Config } from '../config.ts'
+import { version } from '../version.ts'
+import { CommandError } from './command.ts'
+
+/** An agent's API, whether it listens somewhere or is opened in this process over the store. */
+export interface Api {
+  get<T>(path: string): Promise<T>
+  post<T>(path: string, body: object): Promise<T>
+  close(): Promise<void>
+}
+
+/** What the API answers when it cannot do what it was asked. */
+interface Failure {
+  readonly error?: { readonly code: string; readonly message: string }
+}
+
+/** The API of a running agent. */
+export function remoteApi(url: string, token: string | undefined): Api {
+  const call = async <T>(path: string, init: RequestInit): Promise<T> => {
+    const headers = {
+      accept: 'application/json',
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...(init.headers ?? {}),
+    }
+    const response = await fetch(new URL(path, url), { ...init, headers, signal: AbortSignal.timeout(30_000) }).catch(
+      error => {
+        const code = (error.cause as { code?: string } | undefined)?.code ?? error.message
+        throw new CommandError(`agent ${url}: unreachable (${code}); start it with ops-agent run, or correct --api`, {
+          cause: error,
+        })
+      },
+    )
+    return read<T>(url, response.status, await response.text())
+  }
+  return {
+    get: path => call(path, {}),
+    post: (path, body) =>
+      call(path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    close: async () => {},
+  }
+}
+
+/** Reads an answer; one that says no becomes the sentence it gives. */
+export function read<T>(from: string, status: number, text: string): T {
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    throw new CommandError(`agent ${from}: answered ${status} and no JSON; is it an ops-agent?`)
+  }
+  if (status < 400) return body as T
+  throw new CommandError((body as Failure).error?.message ?? `agent ${from}: answered ${status}`)
+}
+
+/** The running agent of a configuration. @throws {CommandError} if there is none */
+export async function agentOf(config: Config, url: string | undefined): Promise<Api> {
+  const token = config.http.token?.reveal()
+  if (url !== undefined) return remoteApi(url, token)
+  const { holderOf } = await import('../doors.ts')
+  const holder = await holderOf(config)
+  if (holder) return remoteApi(holder, token)
+  if (config.log.in === 'embedded')
+    throw new CommandError(`no agent runs on data folder '${config.data}'; start it with ops-agent run`)
+  return remoteApi(`http://${config.http.host}:${config.http.port}`, token)
+}
+
+/** What can tell about incidents: the agent of a configuration if one runs, else the store itself, opened here. */
+export async function readerOf(config: Config, url: string | undefined): Promise<Api> {
+  if (url !== undefined) return agentOf(config, url)
+  const { holderOf, openStore } = await import('../doors.ts')
+  const holder = config.store.in === 'embedded' ? await holderOf(config) : undefined
+  if (holder) return remoteApi(holder, config.http.token?.reveal())
+  const { buildApi } = await import('../../sinks/api.ts')
+  const { store, close } = await openStore(config)
+  const app = await buildApi({ store, version: version() })
+  const call = async <T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> => {
+    const answer = await app.inject({ method, url: path, ...(body ? { payload: body } : {}) })
+    return read<T>(store.address, answer.statusCode, answer.body)
+  }
+  return {
+    get: path => call('GET', path),
+    post: (path, body) => call('POST', path, body),
+    async close() {
+      await app.close()
+      await close()
+    },
+  }
+}

@@ -1,0 +1,21 @@
+import { type Command, configured, json } from './command.ts'
+import { configOf } from './configured.ts'
+
+export const migrate: Command = {
+  name: 'migrate',
+  summary: 'Brings the tables of the store up to this version. `run` and `replay` do so by themselves.',
+  flags: [...configured, json],
+  examples: ['ops-agent migrate --set store.in=clickhouse --set store.url=http://clickhouse:8123'],
+  async run(call, context) {
+    const { openStore } = await import('../doors.ts')
+    const { migrate: apply } = await import('../../sinks/migrate.ts')
+    const { store, close } = await openStore(configOf(call, context))
+    try {
+      const applied = await apply(store)
+      const lines = applied.map((name: string) => `${name}: applied\n`).join('') || 'all tables are up to date\n'
+      context.out(call.is('json') ? `${JSON.stringify({ applied })}\n` : lines)
+    } finally {
+      await close()
+    }
+  },
+}

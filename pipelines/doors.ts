@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../operators/clock.ts'
+import type { Store } from '../sinks/store.ts'
+import type { Config } from './config.ts'
+import { ConfigError } from './configuration/load.ts'
+import type { Log } from './sources/log.ts'
+import type { Logger } from './sources/logger.ts'
+
+// The three doors as a configuration names them. What a configuration does not use is not loaded: the embedded store
+// alone is hundreds of megabytes of native code.
+
+/** The log of a configuration. The embedded one needs the data folder to be ours. @throws {SinkError} */
+export async function openLog(config: Config, { clock, logger }: { clock: Clock; logger: Logger }): Promise<Log> {
+  const { log } = config
+  if (log.in === 'embedded') {
+    const { openEmbeddedLog } = await import('./sources/embedded-log.ts')
+    return openEmbeddedLog({ dataDir: config.data, clock, logger })
+  }
+  const { openKafkaLog } = await import('./sources/kafka-log.ts')
+  const { username, password, mechanism } = log.sasl
+  return openKafkaLog({
+    brokers: log.brokers,
+    clientId: log.clientId,
+    prefix: log.prefix,
+    foreign: config.inputs.filter(({ foreign }) => foreign).map(({ topic }) => topic),
+    createTopics: log.createTopics,
+    replicas: log.replicas,
+    compression: log.compression,
+    sessionTimeout: log.sessionTimeout,
+    requestTimeout: log.requestTimeout,
+    connectTimeout: log.connectTimeout,
+    ...(log.tls.enabled ? { tls: tlsOf(log.tls) } : {}),
+    ...(username && password ? { sasl: { mechanism, username, password: password.reveal() } } : {}),
+    clock,
+    logger,
+  })
+}
+
+type Tls = Extract<Config['log'], { in: 'kafka' }>['tls']
+
+function tlsOf({ ca, cert, key, serverName }: Tls): { ca?: string; cert?: string; key?: string; serverName?: string } {
+  return {
+    ...(ca ? { ca: pem('ca', ca) } : {}),
+    ...(cert ? { cert: pem('cert', cert) } : {}),
+    ...(key ? { key: pem('key', key) } : {}),
+    ...(serverName ? { serverName } : {}),
+  }
+}
+
+function pem(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError([`log.tls.${name}: '${path}' cannot be read (${code}); create it or correct the path`], {
+      cause: error,
+    })
+  }
+}
+
+/** The store of a configuration, its tables not looked at. @throws {SinkError} */
+export async function openStore({ store, data }: Config): Promise<Store> {
+  if (store.in === 'embedded') {
+    const { openEmbeddedStore } = await import('../sinks/embedded-store.ts')
+    return openEmbeddedStore({ path: join(data, 'store') })
+  }
+  const { openClickhouseStore } = await import('../sinks/clickhouse-store.ts')
+  return openClickhouseStore({
+    url: store.url,
+    username: store.username,
+    database: store.database,
+    timeout: store.requestTimeout,
+    ...(store.password ? { password: store.password.reveal() } : {}),
+  })
+}

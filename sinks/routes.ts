@@ -1,0 +1,213 @@
+import { z } from 'zod'
+import { Incident, IncidentState, RunState, Severity } from '../operators/signal.ts'
+import type { ApiOptions, Readiness } from './api.ts'
+import { HttpError } from './http-error.ts'
+import * as queries from './queries.ts'
+import { ask } from './query.ts'
+
+/** A path of the API: what may be asked, what is answered, and how. The document and the checks are derived from it. */
+export interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  readonly summary: string
+  readonly params?: z.ZodObject
+  readonly querystring?: z.ZodObject
+  readonly body?: z.ZodObject
+  readonly answers: Readonly<Record<number, z.ZodType>>
+  /** Statuses it may refuse with. */
+  readonly refuses: readonly number[]
+  answer(asked: never, options: ApiOptions): Promise<{ status: number; value: unknown }>
+}
+
+type Asked<P, Q, B> = (P extends z.ZodObject ? z.output<P> : unknown) &
+  (Q extends z.ZodObject ? z.output<Q> : unknown) &
+  (B extends z.ZodObject ? z.output<B> : unknown)
+
+/** Gives `answer` the type of what the route's schemas let through. */
+function route<
+  P extends z.ZodObject | undefined = undefined,
+  Q extends z.ZodObject | undefined = undefined,
+  B extends z.ZodObject | undefined = undefined,
+>(definition: {
+  method: 'GET' | 'POST'
+  url: string
+  summary: string
+  params?: P
+  querystring?: Q
+  body?: B
+  answers: Route['answers']
+  refuses: readonly number[]
+  answer(asked: Asked<P, Q, B>, options: ApiOptions): Promise<{ status: number; value: unknown }>
+}): Route {
+  return definition as unknown as Route
+}
+
+const ok = (value: unknown, status = 200) => ({ status, value })
+
+/** A moment as a request gives it: RFC 3339, a day, or milliseconds since 1970. */
+const Moment = z.string().transform((text, context) => {
+  const time = /^\d{12,}$/.test(text) ? Number(text) : Date.parse(text)
+  if (!Number.isNaN(time)) return time
+  context.addIssue({ code: 'custom', message: `'${text}' is not a time; write 2026-11-22T10:00:00Z` })
+  return z.NEVER
+})
+
+const limit = z.coerce.number().int().min(1).max(500).default(50).describe('Most results of one answer.')
+const environment = z.string().min(1).optional().describe('Only of this environment.')
+const service = z.string().min(1).optional().describe('Only of this service.')
+
+/** Where a page ended: opaque to callers, `time:id` inside. */
+const Cursor = z.string().transform((text, context) => {
+  const [, time, id] = /^(\d+):(.+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
+  if (time !== undefined && id !== undefined) return { time: Number(time), id }
+  context.addIssue({ code: 'custom', message: 'is not a cursor of ours; take `next` of the answer before' })
+  return z.NEVER
+})
+const cursorOf = (time: number, id: string): string => Buffer.from(`${time}:${id}`).toString('base64url')
+
+const incidents = route({
+  method: 'GET',
+  url: '/v1/incidents',
+  summary: 'Incidents as they stand, newest first, each with its signals, causes and runs.',
+  querystring: z.strictObject({
+    environment,
+    service,
+    state: IncidentState.optional().describe('Only in this state.'),
+    severity: Severity.optional().describe('Only of this severity.'),
+    since: Moment.optional().describe('Only detected at or after this time.'),
+    cursor: Cursor.optional().describe('`next` of the answer before.'),
+    limit,
+  }),
+  answers: {
+    200: z.strictObject({
+      incidents: z.array(Incident),
+      next: z.string().nullable().describe('Cursor of the next page; null: this is the last.'),
+    }),
+  },
+  refuses: [400, 401, 503],
+  async answer(asked, { store }) {
+    // One more than asked for tells whether there is a next page.
+    const found = await ask(store, queries.incidents, { ...asked, limit: asked.limit + 1 })
+    const page = found.slice(0, asked.limit)
+    const last = page.at(-1)
+    return ok({ incidents: page, next: found.length > page.length && last ? cursorOf(last.detectedAt, last.id) : null })
+  },
+})
+
+const incident = route({
+  method: 'GET',
+  url: '/v1/incidents/:id',
+  summary: 'One incident, whole: its causes, its timeline, its anomalies and its runs.',
+  params: z.strictObject({ id: z.string().min(1).describe('Id of the incident.') }),
+  answers: { 200: queries.WholeIncident },
+  refuses: [401, 404, 503],
+  async answer({ id }, { store }) {
+    const [incident] = await ask(store, queries.incident, { id })
+    if (!incident) throw new HttpError('OPS_NOT_FOUND', `no incident '${id}'; GET /v1/incidents lists them`)
+    const timeline = await ask(store, queries.timeline, { incident: id })
+    const anomalies = await ask(store, queries.anomaliesOf, { incident: id })
+    const runs = await ask(store, queries.runs, { incident: id, limit: 100 })
+    return ok({ incident, timeline, anomalies, runs })
+  },
+})
+
+const runs = route({
+  method: 'GET',
+  url: '/v1/runs',
+  summary: 'Runs of runbooks as they stand, newest first.',
+  querystring: z.strictObject({
+    environment,
+    service,
+    incident: z.string().min(1).optional().describe('Only for this incident.'),
+    state: RunState.optional().describe('Only in this state.'),
+    limit,
+  }),
+  answers: { 200: z.strictObject({ runs: z.array(queries.RunSummary) }) },
+  refuses: [400, 401, 503],
+  async answer(asked, { store }) {
+    return ok({ runs: await ask(store, queries.runs, asked) })
+  },
+})
+
+const run = route({
+  method: 'GET',
+  url: '/v1/runs/:run',
+  summary: 'One run: what was asked for, intended and done, in order.',
+  params: z.strictObject({ run: z.string().min(1).describe('Id of the run.') }),
+  answers: { 200: z.strictObject({ run: queries.RunSummary, events: z.array(queries.RunEvent) }) },
+  refuses: [401, 404, 503],
+  async answer({ run: id }, { store }) {
+    const [found] = await ask(store, queries.run, { run: id })
+    if (!found) throw new HttpError('OPS_NOT_FOUND', `no run '${id}'; GET /v1/runs lists them`)
+    return ok({ run: found, events: await ask(store, queries.runEvents, { run: id }) })
+  },
+})
+
+const decision = (verb: 'approve' | 'reject', decision: 'approved' | 'rejected') =>
+  route({
+    method: 'POST',
+    url: `/v1/runs/:run/${verb}`,
+    summary: `${verb === 'approve' ? 'Approves' : 'Rejects'} a run that waits for an approval.`,
+    params: z.strictObject({ run: z.string().min(1).describe('Id of the run.') }),
+    body: z.strictObject({
+      by: z.string().min(1).max(200).describe('Who decides.'),
+      reason: z.string().max(2_000).default('').describe('Why.'),
+    }),
+    answers: { 202: z.strictObject({ run: z.string(), decision: z.enum(['approved', 'rejected']) }) },
+    refuses: [400, 401, 404, 409, 503],
+    async answer({ run, by, reason }, { hooks }) {
+      if (!hooks?.decide) throw new HttpError('OPS_UNAVAILABLE', 'no agent runs here; ask one that does')
+      await hooks.decide({ run, decision, by, reason })
+      return ok({ run, decision }, 202)
+    },
+  })
+
+const healthz = route({
+  method: 'GET',
+  url: '/healthz',
+  summary: 'Whether this process lives.',
+  answers: { 200: z.strictObject({ status: z.literal('ok') }) },
+  refuses: [],
+  answer: async () => ok({ status: 'ok' }),
+})
+
+const Ready = z.strictObject({
+  ready: z.boolean(),
+  parts: z.record(z.string(), z.strictObject({ ok: z.boolean(), why: z.string().optional() })),
+})
+
+const ready = route({
+  method: 'GET',
+  url: '/ready',
+  summary: 'Whether each door and pipeline is ready, or why not.',
+  answers: { 200: Ready, 503: Ready },
+  refuses: [],
+  async answer(_asked, { hooks, store }) {
+    const parts: Readonly<Record<string, Readiness>> = hooks?.ready
+      ? await hooks.ready()
+      : { store: await readiness(() => store.check()) }
+    const all = Object.values(parts).every(part => part.ok)
+    return ok({ ready: all, parts }, all ? 200 : 503)
+  },
+})
+
+/** A door's check as a readiness. */
+export async function readiness(check: () => Promise<void>): Promise<Readiness> {
+  try {
+    await check()
+    return { ok: true }
+  } catch (error) {
+    return { ok: false, why: (error as Error).message }
+  }
+}
+
+export const routes: readonly Route[] = [
+  incidents,
+  incident,
+  runs,
+  run,
+  decision('approve', 'approved'),
+  decision('reject', 'rejected'),
+  healthz,
+  ready,
+]
