@@ -215,7 +215,7 @@ export interface CanonicalSummary {
   readonly p50: number
   readonly p95: number
   /** Its labels without those that are folded away: what is equal in them is one quantity. */
-  readonly labels: Readonly<Record<string, string>>
+  readonly labels: Record<string, string>
 }
 
 /** The summary in terms of the canonical metric `name`; undefined if it is none of it. `value` is its mean. */
