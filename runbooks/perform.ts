@@ -9,7 +9,8 @@ import type { Secrets } from './secrets.ts'
 
 /** A little more time than a step has, after which it is cut off. */
 const grace = 5_000
-const outputLimit = 50_000
+/** Actions bound their own output to less; this is for those that forget. */
+const outputLimit = 60_000
 
 export interface Tools {
   readonly guards: Guards

@@ -114,7 +114,7 @@ export class RenderApi {
       })
     } catch (error) {
       const code = codeOf(error)
-      const problem = `render ${method} ${path}: unreachable (${code ?? (error as Error).message})`
+      const problem = `render ${method} ${path}: unreachable (${code ?? causeOf(error)})`
       throw code !== undefined && neverSent.has(code) ? new NothingDone(problem) : new Error(problem)
     }
   }
@@ -130,6 +130,8 @@ export class RenderApi {
 
 /** The connection was never made, so nothing can have happened. */
 const neverSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
+
+const causeOf = (error: unknown) => ((error as Error).cause as Error | undefined)?.message ?? (error as Error).message
 
 function codeOf(error: unknown): string | undefined {
   const cause = (error as { cause?: { code?: unknown } }).cause

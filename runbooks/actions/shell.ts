@@ -52,7 +52,7 @@ export function shell({ secrets, outputLimit = 50_000 }: ShellOptions): Action<S
     timeout: step => step.timeout,
     plan: async step => readPlan(`runs ${secrets.mask(step.command)}`),
     async run(step, _plan, context) {
-      const ended = await execute(step, context, outputLimit + secrets.longest)
+      const ended = await execute(step, context, outputLimit + secrets.longest + 1)
       if (ended.killedBy === 'shutdown') throw new Error('shell: killed because the executor stops')
       return effectOf(step, ended, secrets.bound(ended.output, outputLimit), kind(step) === 'write')
     },
