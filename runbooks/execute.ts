@@ -9,9 +9,11 @@ import type { ShellStep } from './actions/shell.ts'
 import type { WaitStep } from './actions/wait.ts'
 import { admit, type Guards, type Limit, type Place, placeOf } from './guards.ts'
 import { type JournalRow, journalRow } from './journal.ts'
+import { type Next, next } from './next.ts'
+import { type ExecutorState, type Owned, own, type Position } from './owned.ts'
 import { Performer } from './perform.ts'
 import type { RunRecord, StateChange } from './record.ts'
-import { apply, type Change, emptyLedger, type Ledger, type Next, next, type Run } from './run.ts'
+import { apply, type Change, emptyLedger, type Ledger, type Run } from './run.ts'
 import type { Runbook, Step } from './runbook.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -52,37 +54,6 @@ export interface ExecutorOptions {
   readonly replay?: boolean
 }
 
-/** Where a record stands. `live`: it was written after we began to own the partition; what is older only informs. */
-export interface Position {
-  readonly partition: number
-  readonly offset: number
-  readonly live: boolean
-}
-
-/** All an executor knows of a partition, for its checkpoint. */
-export interface ExecutorState {
-  readonly offset: number
-  readonly ledgers: Readonly<Record<string, Ledger>>
-}
-
-/** One partition while it is ours. */
-interface Owned {
-  readonly number: number
-  offset: number
-  readonly ledgers: Map<string, Ledger>
-  readonly stop: AbortController
-  /** Runs being worked on; true: something has happened meanwhile. */
-  readonly busy: Map<string, boolean>
-  /** What we have written for a run and not read back yet. */
-  readonly pending: Map<string, string>
-  /** Intents we have written and not acted upon yet. */
-  readonly mine: Set<string>
-  /** Intents that appeared while we owned the partition: if not ours, somebody else is acting now. */
-  readonly seenLive: Set<string>
-  readonly timers: Map<string, AbortController>
-  readonly work: Set<Promise<void>>
-}
-
 /** How long the writer of an intent has, beyond its deadline, before others look what became of it. */
 const patience = 60_000
 
@@ -117,18 +88,7 @@ export class Executor {
 
   /** The partition is ours, as of the state of its checkpoint. */
   assigned(partition: number, state: ExecutorState = { offset: -1, ledgers: {} }): void {
-    this.#owned.set(partition, {
-      number: partition,
-      offset: state.offset,
-      ledgers: new Map(Object.entries(structuredClone(state.ledgers))),
-      stop: new AbortController(),
-      busy: new Map(),
-      pending: new Map(),
-      mine: new Set(),
-      seenLive: new Set(),
-      timers: new Map(),
-      work: new Set(),
-    })
+    this.#owned.set(partition, own(state))
   }
 
   /** A copy for the checkpoint: all records up to `offset`, and nothing later. */

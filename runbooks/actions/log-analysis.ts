@@ -65,8 +65,10 @@ function effectOf({ expect }: LogAnalysisStep, found: SearchResult, secrets: Sec
   return {
     succeeded: !tooFew && !tooMany,
     changed: false,
-    summary: `${found.count} ${found.count === 1 ? 'line' : 'lines'} in ${found.patterns.length} patterns${wanted}`,
+    summary: `${counted(found.count, 'line')}, ${counted(found.patterns.length, 'pattern')}${wanted}`,
     output: secrets.bound(lines.join('\n'), 50_000),
     after: { count: found.count, patterns: found.patterns.length },
   }
 }
+
+const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
