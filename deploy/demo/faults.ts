@@ -12,10 +12,8 @@ export interface Fault {
   expected: {
     /** Subjects of the cause, metric names or log patterns: any one of them is right, in the fault's own service. */
     cause: RegExp
-    /** Name of the runbook that heals it. */
-    runbook: string
-    /** What the runbook does, in words. */
-    action: string
+    /** Names of the runbooks that heal it; any of them is right. */
+    runbooks: readonly string[]
   }
 }
 
@@ -28,8 +26,7 @@ export const faults: readonly Fault[] = [
     felt: ['gateway', 'load'],
     expected: {
       cause: /memory/i,
-      runbook: 'Memory leak',
-      action: 'restart catalog',
+      runbooks: ['Memory leak'],
     },
   },
   {
@@ -39,8 +36,7 @@ export const faults: readonly Fault[] = [
     felt: ['checkout', 'gateway', 'load', 'worker'],
     expected: {
       cause: /duration|latency|connection|errors|waited/i,
-      runbook: 'Slow dependency',
-      action: 'restart payments',
+      runbooks: ['Slow dependency', 'Exhausted connection pool'],
     },
   },
 ]

@@ -60,9 +60,10 @@ export function missing(progress: Progress): string[] {
   if (cause === undefined) problems.push('no cause was named')
   else if (!causeIsRight(progress))
     problems.push(`the cause named was ${cause.service} ${cause.subject}, not ${fault.service}`)
-  if (run === undefined) problems.push(`no runbook was asked for; expected '${fault.expected.runbook}'`)
-  else if (run.runbook !== fault.expected.runbook)
-    problems.push(`runbook '${run.runbook}' ran; expected '${fault.expected.runbook}'`)
+  const wanted = fault.expected.runbooks.map(name => `'${name}'`).join(' or ')
+  if (run === undefined) problems.push(`no runbook was asked for; expected ${wanted}`)
+  else if (!fault.expected.runbooks.includes(run.runbook))
+    problems.push(`runbook '${run.runbook}' ran; expected ${wanted}`)
   if (run !== undefined && verifiedAt === undefined) problems.push(`the run is '${run.state}', not verified`)
   if (resolvedAt === undefined) problems.push(`incident ${incident.id} is '${incident.state}', not resolved`)
   return problems
