@@ -25,13 +25,13 @@ export interface DemoOptions {
 const file = fileURLToPath(new URL('./ops-agent.yaml', import.meta.url))
 const readyDeadline = 60_000
 const lookEvery = 400
-/** A series is scored from its 15th window on; some more make the score steadier. */
-const learnWindows = 24
+/** Windows to learn from after the first that are scored: they make the scores steadier. */
+const moreWindows = 8
 /** Two of these, the start and the learning fit into four minutes. */
 const patience = 70_000
 /** Four exports fall into a window of two seconds. */
 const metricInterval = 500
-const logDelay = 200
+const logDelay = 100
 
 /** The demo from start to end. Resolves with the exit code; whatever was started is gone by then. */
 export async function runDemo({ json, keep, signal, out, err }: DemoOptions): Promise<number> {
@@ -98,7 +98,7 @@ async function play({ config, agent, fleet }: Parts, screen: Screen, signal: Abo
   await Promise.all([agent.ready(readyDeadline, signal), fleet.start()])
   screen.say(`the shop runs (${fleet.pids().length} processes), and so does the agent (${agent.url})`)
   const story = new Story({ agent, fleet, screen, signal, lookEvery, patience })
-  await story.learn(learnWindows * detection.window)
+  await story.learn((detection.score.warmup + moreWindows) * detection.window)
   for (const fault of faults) await story.tell(fault)
   agent.measure()
   const scores = story.scores()
