@@ -20,7 +20,7 @@ const secrets: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
-const cardLike = /(?<![\w.-])[3-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w.-]|\.\d)/g
+const cardLike = /(?<![\w.-])[3-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w-]|\.\d)/g
 
 /**
  * Replaces what looks like a key, token, password, bearer header, private key or card number by `<secret>` or `<card>`.

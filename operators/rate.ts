@@ -63,9 +63,10 @@ export function seriesOf(sample: Pick<Sample, 'environment' | 'service' | 'metri
 function histogramSince(before: RateState, sample: Sample): Sample[] {
   const { buckets, count } = sample
   if (buckets === undefined || !buckets.cumulative) return [sample]
-  if (before === null) return []
-  const old = before.counts
-  const fresh = old === null || old.length !== buckets.counts.length || (before.count ?? 0) > (count ?? 0)
+  const old = before?.counts
+  // Other buckets than before: nothing can be told from the difference.
+  if (!old || before === null || old.length !== buckets.counts.length) return []
+  const fresh = (before.count ?? 0) > (count ?? 0)
   const counts = buckets.counts.map((total, at) => (fresh ? total : Math.max(0, total - (old[at] ?? 0))))
   const since: Buckets = { bounds: buckets.bounds, counts, cumulative: false }
   const value = fresh ? sample.value : sample.value - before.value

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { Event } from '../operator.ts'
+import type { LogLine, Pattern, PatternedLine } from '../signal.ts'
+import { type ClusterState, cluster } from './cluster.ts'
+
+const lineOf = (body: string, time: number): Event<LogLine> => ({
+  key: 'prod/shop',
+  time,
+  origin: { stream: 's', offset: time, index: 0 },
+  value: { type: 'log', environment: 'prod', service: 'shop', severity: 9, body, attributes: {} },
+})
+
+function drive(
+  bodies: readonly string[],
+  config: Parameters<typeof cluster>[0] = {},
+  restartAfter = Number.POSITIVE_INFINITY,
+) {
+  let logic = cluster(config).create()
+  let state = logic.init('prod/shop') as ClusterState
+  const outputs: (PatternedLine | Pattern)[] = []
+  bodies.forEach((body, time) => {
+    const [next, given] = logic.step(state, lineOf(body, time))
+    outputs.push(...(given as (PatternedLine | Pattern)[]))
+    state = next!
+    if (time % restartAfter !== restartAfter - 1) return
+    logic = cluster(config).create()
+    state = JSON.parse(JSON.stringify(state)) as ClusterState
+  })
+  const lines = outputs.filter(output => output.type === 'line')
+  const patterns = outputs.filter(output => output.type === 'pattern')
+  const templates = new Map(patterns.map(({ pattern, template }) => [pattern, template]))
+  return { outputs, lines, patterns, state, templates: lines.map(({ pattern }) => templates.get(pattern)) }
+}
+
+const word = fc.constantFrom('user', 'anna', 'bert', 'logged', 'in', 'out', '42', '10.0.0.7', 'failed', 'x9')
+const bodies = fc.array(
+  fc.array(word, { maxLength: 6 }).map(words => words.join(' ')),
+  { maxLength: 60 },
+)
+const tight = { maxPatterns: 10, maxBranches: 2, maxSiblings: 3, maxBirths: 20 }
+
+test('lines of one shape have one pattern, lines of another have another', () => {
+  const { lines } = drive(['connected to 10.0.0.1', 'connected to 10.0.0.2', 'disk full', 'connected to 10.0.0.3'])
+  const [a, b, c, d] = lines.map(({ pattern }) => pattern)
+  assert.equal(a, b)
+  assert.equal(a, d)
+  assert.notEqual(a, c)
+})
+
+test('every line gets exactly one pattern that was told before it, however tight the bounds', () => {
+  fc.assert(
+    fc.property(bodies, given => {
+      const { outputs, lines, state } = drive(given, tight)
+      assert.equal(lines.length, given.length)
+      const told = new Set<string>()
+      for (const output of outputs)
+        if (output.type === 'pattern') told.add(output.pattern)
+        else assert.ok(told.has(output.pattern))
+      assert.ok(Object.keys(state.patterns).length <= 10)
+    }),
+  )
+})
+
+test('a restart after any number of lines changes nothing', () => {
+  fc.assert(
+    fc.property(bodies, fc.integer({ min: 1, max: 7 }), (given, restartAfter) => {
+      assert.deepEqual(drive(given, tight, restartAfter).outputs, drive(given, tight).outputs)
+    }),
+  )
+})
+
+test('versions of a pattern count up from 1, and each template is as wide as the one before', () => {
+  fc.assert(
+    fc.property(bodies, given => {
+      const { patterns } = drive(given)
+      for (const [, versions] of Map.groupBy(patterns, ({ pattern }) => pattern))
+        versions.forEach(({ version, template }, at) => {
+          assert.equal(version, at + 1)
+          const before = versions[at - 1]?.template.split(' ')
+          const widened = template
+            .split(' ')
+            .every((one, place) => before === undefined || one === before[place] || one === '<*>')
+          assert.ok(widened)
+        })
+    }),
+  )
+})
+
+test('a flood of unknown lines ends in the pattern <*>, and a new minute lifts it', () => {
+  const config = { maxBirths: 10 }
+  const names = Array.from({ length: 30 }, (_, at) => String.fromCharCode(97 + (at % 26), 97 + at))
+  const { lines, templates, state } = drive(
+    names.map(name => `${name} ${name} ${name}`),
+    config,
+  )
+  assert.equal(lines.length, 30)
+  assert.equal(templates.filter(template => template === '<*>').length, 20)
+  const logic = cluster(config).create()
+  const [, after] = logic.step(state, lineOf('quite another thing', 60_000))
+  assert.equal((after[0] as Pattern).template, 'quite another thing')
+})
+
+test('the least recently used patterns are forgotten', () => {
+  const names = Array.from({ length: 14 }, (_, at) => 'abcdefghijklmnop'[at]!.repeat(3))
+  const { state } = drive(
+    names.flatMap(name => [`${name} done`, 'keep me alive']),
+    { maxPatterns: 10 },
+  )
+  const kept = Object.values(state.patterns).map(({ template }) => template)
+  assert.ok(kept.includes('keep me alive') && kept.includes('nnn done') && !kept.includes('aaa done'))
+})
+
+test('the id is the hash of the birth template: equal wherever the pattern is born', () => {
+  const [pattern] = drive(['took 5 ms']).patterns
+  const again = drive(['something else', 'took 6 ms']).patterns[1]
+  assert.equal(again!.pattern, pattern!.pattern)
+})
+
+test('no secret leaves: neither in line nor template nor example', () => {
+  const { outputs } = drive(['login password=hunter2 by anna', 'login password=hunter3 by bert'])
+  assert.doesNotMatch(JSON.stringify(outputs), /hunter/)
+})
+
+test('an empty line and a very long one have patterns', () => {
+  const { lines, patterns } = drive(['', ' '.repeat(9), 'word '.repeat(50_000)])
+  assert.equal(lines[0]!.pattern, lines[1]!.pattern)
+  assert.equal(patterns[1]!.template.split(' ').length, 100)
+  assert.ok(patterns[1]!.example.length <= 1_001)
+})
