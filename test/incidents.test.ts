@@ -250,3 +250,108 @@ test('a runbook that only shows what it would do occupies nothing and is shown o
   outage.windows(1, 30, [memory, 2, 70])
   assert.deepEqual(outage.acts, ['1.5m Show production/payments', '1.5m Restart production/payments'])
 })
+
+test('callers that fell ill one by one become one incident when what they all call falls ill too', () => {
+  const runbook = { ...restart, triggers: [{ cause: { metric: 'latency' } }], verify: { window: '2m', timeout: '15m' } }
+  const outage = new Timeline({ catalogue }, { runbooks: [runbook] })
+  const [orders, invoices, payments] = ['orders', 'invoices', 'payments'].map(latency) as [SignalIs, SignalIs, SignalIs]
+  outage.window(1, [invoices, 2, 0.5]).window(2, [invoices, 2, 0.5], [orders, 2, 0.5])
+  assert.deepEqual(outage.acts, ['1.5m Restart production/invoices'])
+  assert.equal(new Set(outage.versions.map(({ id }) => id)).size, 2)
+  const [first] = outage.versions
+  outage.window(3, [payments, 5, 2])
+  const merged = outage.versions.find(({ state }) => state === 'merged')!
+  assert.deepEqual([merged.services, merged.mergedInto], [['orders'], first!.id])
+  outage.until(4)
+  const whole = outage.versions.at(-1)!
+  assert.deepEqual([whole.id, whole.absorbed, whole.services.length], [first!.id, [merged.id], 3])
+  assert.equal(whole.faultAt, noon)
+  assert.equal(whole.causes[0]?.service, 'payments')
+  assert.equal(outage.requests.at(-1)?.target, 'production/payments')
+})
+
+test('a run for an incident that became a part of another is verified by the signals of the whole', () => {
+  const runbook = { ...restart, triggers: [{ cause: { service: 'orders' } }], verify: { window: '2m', timeout: '15m' } }
+  const outage = new Timeline({ catalogue, settle: '10s' }, { runbooks: [runbook] })
+  const [orders, invoices, payments] = ['orders', 'invoices', 'payments'].map(latency) as [SignalIs, SignalIs, SignalIs]
+  outage.window(1, [invoices, 2, 0.5]).window(2, [invoices, 2, 0.5], [orders, 2, 0.5]).until(2.5)
+  assert.deepEqual(outage.acts, ['2.17m Restart production/orders'])
+  outage.window(3, [payments, 5, 2]).run(3.2, 'running').run(3.4, 'verifying')
+  assert.equal(outage.versions.at(-1)?.runs.at(-1)?.state, 'verifying')
+  outage.windows(4, 7, [orders, 0.1], [invoices, 0.1], [payments, 2])
+  assert.equal(outage.verdicts.length, 0, 'payments still fires')
+  outage.windows(8, 12, [orders, 0.1], [invoices, 0.1], [payments, 0.1])
+  assert.deepEqual(outage.acts.slice(-1), ['11m verified'])
+})
+
+test('one signal that fell silent leaves open whether the rest is a recovery', () => {
+  const outage = new Timeline({ catalogue }, { runbooks: [restart] })
+  outage
+    .windows(1, 2, [memory, 2, 70], [latency('payments'), 2, 1])
+    .run(2.2, 'running')
+    .run(2.4, 'verifying')
+  outage.windows(3, 20, [latency('payments'), 0.2, 0.2])
+  assert.deepEqual(outage.acts.slice(1), ['12m inconclusive'])
+  assert.equal(outage.versions.at(-1)?.state, 'closed')
+  assert.equal(outage.versions.at(-1)?.resolvedAt, null)
+})
+
+test('a signal that was clear before the run began, and unheard of since, proves nothing', () => {
+  const outage = new Timeline({ catalogue }, { runbooks: [restart] })
+  outage.windows(1, 2, [memory, 2, 70]).windows(3, 4, [memory, 0.2, 41]).run(4.2, 'running').run(4.4, 'verifying')
+  outage.until(40)
+  assert.deepEqual(outage.acts.slice(1), ['19.4m inconclusive'])
+  assert.match(outage.verdicts[0]!.why, /no report of memory_usage of payments since the run began/)
+})
+
+test('a run that is never heard of again frees its target, though nothing more is tried there', () => {
+  const outage = new Timeline({ catalogue }, { runbooks: [restart, { ...restart, name: 'Scale' }] })
+  outage.windows(1, 100, [memory, 2, 70])
+  assert.deepEqual(outage.acts, ['1.5m Restart production/payments'])
+})
+
+test('after a verified run the same runbook may help again, no sooner than its cooldown and not for ever', () => {
+  const outage = new Timeline({ catalogue }, { runbooks: [{ ...restart, maxAttempts: 2, cooldown: '20m' }] })
+  const heal = (at: number) => {
+    outage
+      .run(at + 0.2, 'running')
+      .run(at + 0.4, 'verifying')
+      .windows(at + 1, at + 6, [memory, 0.2, 41])
+    outage.run(at + 6.5, 'succeeded')
+  }
+  outage.windows(1, 2, [memory, 2, 70])
+  heal(2)
+  outage.windows(9, 30, [memory, 2, 70])
+  assert.deepEqual(outage.acts, [
+    '1.5m Restart production/payments',
+    '7m verified',
+    '28.5m Restart production/payments',
+  ])
+  heal(30)
+  outage.windows(37, 90, [memory, 2, 70])
+  assert.equal(outage.requests.length, 2)
+})
+
+test('an incident keeps its worst severity', () => {
+  const outage = new Timeline({ catalogue })
+  outage.window(1, [latency('gateway'), 1.1, 0.4])
+  assert.equal(outage.versions.at(-1)?.severity, 'high')
+  outage.window(2, [latency('gateway'), 9, 4]).windows(3, 40, [latency('gateway'), 0.1, 0.2])
+  assert.deepEqual([...new Set(outage.versions.map(({ severity }) => severity))], ['high', 'critical'])
+})
+
+test('one window of noise opens nothing where two are asked for', () => {
+  const outage = new Timeline({ catalogue, confirmWindows: 2 })
+  outage.window(1, [memory, 2, 70]).window(2, [memory, 0.2, 41]).window(3, [memory, 2, 70])
+  assert.equal(outage.versions.length, 0)
+  outage.window(4, [memory, 2, 70])
+  assert.deepEqual(outage.story(), ['4m opened detected'])
+  assert.equal(outage.versions[0]?.faultAt, noon + 2 * minute)
+})
+
+test('among too many incidents the quietest gives way, and says so', () => {
+  const outage = new Timeline({ maxIncidents: 2 })
+  for (const [at, service] of ['a', 'b', 'c'].entries()) outage.window(at + 1, [{ service, subject: 'latency' }, 2])
+  assert.deepEqual(outage.story('a').at(-1), '3m closed closed')
+  assert.deepEqual(outage.story('b').at(-1), '2.5m identified identified')
+})

@@ -192,7 +192,14 @@ export const trigger = defineOperator<typeof TriggerConfig, TriggerState, Incide
   summary: 'Asks for the runbooks that incidents call for, and judges whether they helped.',
   config: TriggerConfig,
   drops: ['repeated'],
-  examples: [],
+  examples: [
+    {
+      title: 'memory is the likeliest cause',
+      config: { runbooks: [{ name: 'Restart', mode: 'auto', triggers: [{ cause: { metric: 'memory_*' } }] }] },
+      given: [{ key: 'production', time: 90_000, value: leak() }],
+      gives: [{ type: 'requested', runbook: 'Restart', target: 'production/payments', at: 90_000 }],
+    },
+  ],
   create: config => {
     const logic = new Trigger(config)
     return {
@@ -203,3 +210,16 @@ export const trigger = defineOperator<typeof TriggerConfig, TriggerState, Incide
     }
   },
 })
+
+function leak(): Incident {
+  const signal = { signal: 'm', service: 'payments', kind: 'metric', subject: 'memory_usage', unit: '%' } as const
+  const seen = { firing: true, since: 0, lastAt: 60_000, lastAnomalousAt: 60_000, score: 2, peak: 2, value: 71 }
+  return {
+    ...{ id: 'leak', version: 2, environment: 'production', state: 'identified', severity: 'medium', title: '' },
+    ...{ change: 'identified', services: ['payments'], runs: [] },
+    signals: [{ ...signal, ...seen, labels: {}, direction: 'above', why: '' }],
+    causes: [{ rank: 1, service: 'payments', signal: 'm', subject: 'memory_usage', confidence: 0.8, evidence: [] }],
+    ...{ faultAt: 0, detectedAt: 60_000, identifiedAt: 90_000, mitigatedAt: null, resolvedAt: null, closedAt: null },
+    updatedAt: 90_000,
+  }
+}
