@@ -1,11 +1,13 @@
 import type { z } from 'zod'
 import { cluster } from './cluster/cluster.ts'
 import { count } from './count.ts'
+import { group } from './group/group.ts'
 import type { Definition } from './operator.ts'
 import { rate } from './rate.ts'
 import { score } from './score/score.ts'
 import { scoreCounts } from './score/score-counts.ts'
 import { summarize } from './summarize.ts'
+import { trigger } from './trigger/trigger.ts'
 import { watch } from './watch.ts'
 
 /** Every operator once, in the order in which telemetry meets them. The command line and the shared tests read it. */
@@ -20,4 +22,6 @@ export const catalogue: readonly Definition<z.ZodType, unknown, unknown, unknown
   score.definition,
   watch.definition,
   // Incidents: anomalies to outages, causes and runbooks.
+  group.definition,
+  trigger.definition,
 ]
