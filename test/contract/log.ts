@@ -257,13 +257,13 @@ export function logContract(setup: (t: TestContext) => Promise<LogUnderTest | un
         return true
       }
     }
-    await assert.rejects(log.ensure([{ topic, partitions: 6 }]), misconfigured(`'${topic}'`, ' 2 ', ' 6 '))
-    await assert.rejects(log.partitions(missing), misconfigured(`'${missing}'`, 'topics apply'))
-    await assert.rejects(log.ends(missing), misconfigured(`'${missing}'`))
-    await assert.rejects(log.append([{ topic: missing, key: null, value: '' }]), misconfigured(`'${missing}'`))
+    await assert.rejects(log.ensure([{ topic, partitions: 6 }]), misconfigured(`${topic}'`, ' 2 ', ' 6 '))
+    await assert.rejects(log.partitions(missing), misconfigured(`${missing}'`, 'topics apply'))
+    await assert.rejects(log.ends(missing), misconfigured(`${missing}'`))
+    await assert.rejects(log.append([{ topic: missing, key: null, value: '' }]), misconfigured(`${missing}'`))
     await assert.rejects(
       log.subscribe({ group: name('small'), topics: [missing], ...quiet }, new RecordingReader()),
-      misconfigured(`'${missing}'`),
+      misconfigured(`${missing}'`),
     )
     await log.check()
   })
