@@ -5,13 +5,13 @@ import { isHeading } from '../decode/csv.ts'
 import { decode } from '../decode/decode.ts'
 import { type DecodeContext, type Decoded, entryHeaders } from '../decode/decoded.ts'
 import { encodeMark } from '../runtime/marks.ts'
-import { type Chunk, chunksOf, linesBehind } from './file-chunks.ts'
+import { type Chunk, chunksOf, lastLineOf, linesBehind } from './file-chunks.ts'
 
 export interface FileTiming {
-  /** How far lines may be out of order, in milliseconds: marks trail the newest time by this. */
-  readonly outOfOrderness: number
   /** How far past its newest time a file's closing mark lies, in milliseconds. */
   readonly closingHorizon: number
+  /** How many records ahead are minded for lines that go back in time. What goes back later than that is late. */
+  readonly lookahead: number
 }
 
 export interface FileStreamOptions {
@@ -31,7 +31,8 @@ export interface FileStreamOptions {
   readonly recordBytes: number
 }
 
-interface Content {
+/** Value and headers of a record. */
+export interface Content {
   readonly value: Buffer | string
   readonly headers: Readonly<Record<string, string>>
 }
@@ -44,31 +45,42 @@ export interface Piece {
   readonly last: boolean
 }
 
-/** One file as an origin stream: its records, one ahead, and its marks. */
+/** What reading a chunk has told. */
+interface Entry {
+  readonly offset: number
+  readonly lastLine: number
+  /** Oldest time in it; infinity if it holds no event. */
+  readonly oldest: EventTime
+  /** Time of the line before it. */
+  readonly previous: EventTime | undefined
+  readonly parts: number
+}
+
+/**
+ * One file as an origin stream: its records and its marks. The file is read twice. Since the first reading tells what is
+ * to come, marks are exact: behind each record stands the oldest time of those that follow it, so that a file whose lines
+ * go back in time (servers' logs put behind each other) has no late line.
+ */
 export class FileStream {
   readonly name: string
   readonly size: number
   readonly #options: FileStreamOptions
-  readonly #chunks: AsyncGenerator<Chunk>
   readonly #headers: Record<string, string>
-  #ahead: { piece: Piece; newest: EventTime | null } | undefined
+  readonly #entries: Entry[] = []
+  #chunks: AsyncGenerator<Chunk>
+  #next = 0
   #newest: EventTime | null = null
-  #startsAt: EventTime | null = null
-  #previous: EventTime | undefined
-  #announced: EventTime | null = null
-  #read = 0
+  #announced = Number.NEGATIVE_INFINITY
+  #end = 0
+  #passed = 0
   #complete = false
 
   constructor(options: FileStreamOptions) {
-    const { path, size, recordBytes, context } = options
-    this.name = `file:${path}`
-    this.size = size
+    this.name = `file:${options.path}`
+    this.size = options.size
     this.#options = options
     this.#headers = headersOf(options, this.name)
-    this.#chunks = chunksOf(path, {
-      chunkBytes: recordBytes,
-      maxLineBytes: Math.max(recordBytes, context.maxEventBytes),
-    })
+    this.#chunks = this.#fromBeginning()
   }
 
   /** Everything of the file is in the topic, its closing mark too. */
@@ -76,106 +88,131 @@ export class FileStream {
     return this.#complete
   }
 
-  /** Bytes of the file that have been read, never more than it has. */
+  /** Bytes that were gone through in the reading under way. */
   get bytesRead(): number {
-    return this.#complete ? this.size : Math.min(this.#read, this.size)
+    return this.#complete ? this.size : Math.min(this.#passed, this.size)
   }
 
-  /** Event time up to which the next record brings the stream. */
+  /** Nothing older is to come; negative infinity: nothing is known. */
   get position(): EventTime {
-    return this.#ahead?.newest ?? Number.NEGATIVE_INFINITY
+    return this.#upcoming(this.#next)
   }
 
-  /** Before its next record nothing older is to be expected; null: nothing is known. */
-  get startsAt(): EventTime | null {
-    return this.#startsAt === null ? null : this.#startsAt - this.#options.timing.outOfOrderness
-  }
-
-  /** Reads the next record; to be called once before the first `take`. */
-  async advance(): Promise<void> {
-    for (;;) {
-      const next = await this.#chunks.next()
-      if (next.done) return this.#close()
-      const headed = this.#read === 0 && this.#isHeading(next.value)
-      this.#read = next.value.end
-      const fresh = headed ? this.#withoutHeading(next.value) : next.value
-      if (fresh.value.length > 0 && this.#prepare(fresh)) return
+  /** Reads the file through; to be called once, first. `onChunk` is called now and then. */
+  async scan(onChunk: () => void): Promise<void> {
+    let previous: EventTime | undefined
+    for await (const chunk of this.#chunks) {
+      const decoded = this.#decode(chunk, previous)
+      const times = decoded.events.map(({ time }) => time)
+      const oldest = times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
+      this.#newest = times.reduce((a, b) => Math.max(a, b), this.#newest ?? Number.NEGATIVE_INFINITY)
+      this.#entries.push({
+        offset: chunk.offset,
+        lastLine: lastLineOf(chunk),
+        oldest,
+        previous,
+        parts: partsOf(decoded),
+      })
+      previous = times.at(-1) ?? previous
+      this.#end = chunk.end
+      this.#passed = chunk.end
+      onChunk()
     }
+    const { appended } = this.#options
+    const fresh = this.#entries.findIndex(({ lastLine }) => lastLine > appended)
+    this.#next = fresh < 0 ? this.#entries.length : fresh
+    this.#complete = appended >= this.#end
+    this.#passed = 0
+    this.#chunks = this.#fromBeginning()
+  }
+
+  /** The stream's first mark; `siblings` are the streams appended beside it. */
+  announcement(siblings: readonly string[]): Content {
+    const time = this.position
+    return encodeMark({ stream: this.name, time: Number.isFinite(time) ? time : null, idle: false, siblings })
   }
 
   /** The next record and its mark. */
   async take(): Promise<Piece> {
-    const ahead = this.#ahead
-    if (ahead === undefined) throw new Error(`file '${this.#options.path}': read past its end`)
-    this.#ahead = undefined
-    if (ahead.piece.last) this.#complete = true
-    else await this.advance()
-    return ahead.piece
-  }
-
-  /** Reads a chunk; false if all of it was appended before. */
-  #prepare(chunk: Chunk): boolean {
-    const { appended } = this.#options
-    const fresh = linesBehind(chunk, appended)
-    // What was appended before still tells times to the lines behind it.
-    if (fresh === undefined) {
-      this.#observe(this.#decode(chunk).decoded)
-      return false
-    }
-    if (fresh !== chunk) {
-      const before = chunk.value.subarray(0, fresh.offset - chunk.offset)
-      this.#observe(this.#decode({ ...chunk, value: before }).decoded)
-    }
-    const { decoded, headers } = this.#decode(fresh)
-    const parts = partsOf(decoded)
-    this.#observe(decoded)
-    const records: Content[] = [{ value: fresh.value, headers }]
+    const entry = this.#entries[this.#next]
+    if (entry === undefined) return this.#close()
+    const chunk = await this.#read(entry)
+    const fresh = linesBehind(chunk, this.#options.appended) ?? chunk
+    const { previous, parts } = fresh === chunk ? entry : this.#rest(chunk, fresh, entry)
+    this.#next++
+    this.#passed = chunk.end
     const mark = this.#mark()
-    if (mark !== undefined) records.push(mark)
-    this.#ahead = { piece: { records, parts, last: false }, newest: this.#newest }
-    return true
+    const record = { value: fresh.value, headers: this.#headersOf(fresh, previous) }
+    return { records: mark === undefined ? [record] : [record, mark], parts, last: false }
   }
 
-  /** Reads the chunk as its readers will, so that marks and times agree with theirs. */
-  #decode(chunk: Chunk): { decoded: Decoded; headers: Record<string, string> } {
-    const { topic, partition, context, clock } = this.#options
-    const headers: Record<string, string> = { ...this.#headers, [entryHeaders.offset]: String(chunk.offset) }
-    if (this.#previous !== undefined) headers[entryHeaders.previous] = String(this.#previous)
-    if (chunk.lineBytes !== undefined) headers[entryHeaders.lineBytes] = String(chunk.lineBytes)
-    const record = { topic, partition, offset: 0, appendedAt: clock.now(), key: null, value: chunk.value, headers }
-    return { decoded: decode(record, context), headers }
-  }
-
-  #observe({ events }: Decoded): void {
-    this.#previous = events.at(-1)?.time ?? this.#previous
-    let oldest = Number.POSITIVE_INFINITY
-    for (const { time } of events) {
-      if (this.#newest === null || time > this.#newest) this.#newest = time
-      if (time < oldest) oldest = time
+  /** Chunks without a CSV file's heading, which goes into the headers. */
+  async *#fromBeginning(): AsyncGenerator<Chunk> {
+    const { path, recordBytes, context } = this.#options
+    const maxLineBytes = Math.max(recordBytes, context.maxEventBytes)
+    let first = true
+    for await (const chunk of chunksOf(path, { chunkBytes: recordBytes, maxLineBytes })) {
+      const rest = first && this.#isHeading(chunk) ? this.#withoutHeading(chunk) : chunk
+      first = false
+      if (rest.value.length > 0) yield rest
     }
-    if (this.#startsAt === null && events.length > 0) this.#startsAt = oldest
+  }
+
+  async #read(entry: Entry): Promise<Chunk> {
+    for (;;) {
+      const { value, done } = await this.#chunks.next()
+      if (done || value.offset > entry.offset)
+        throw new Error(`file '${this.#options.path}': changed while it was read; replay it again`)
+      if (value.offset === entry.offset) return value
+    }
+  }
+
+  /** Some lines of the chunk were appended before; they still tell the time of those behind them. */
+  #rest(chunk: Chunk, fresh: Chunk, entry: Entry): Pick<Entry, 'previous' | 'parts'> {
+    const before = { ...chunk, value: chunk.value.subarray(0, fresh.offset - chunk.offset) }
+    const previous = this.#decode(before, entry.previous).events.at(-1)?.time ?? entry.previous
+    return { previous, parts: partsOf(this.#decode(fresh, previous)) }
+  }
+
+  /** Reads the chunk as its readers will, so that times agree with theirs. */
+  #decode(chunk: Chunk, previous: EventTime | undefined): Decoded {
+    const { topic, partition, context, clock } = this.#options
+    const headers = this.#headersOf(chunk, previous)
+    return decode(
+      { topic, partition, offset: 0, appendedAt: clock.now(), key: null, value: chunk.value, headers },
+      context,
+    )
+  }
+
+  #headersOf(chunk: Chunk, previous: EventTime | undefined): Record<string, string> {
+    const headers: Record<string, string> = { ...this.#headers, [entryHeaders.offset]: String(chunk.offset) }
+    if (previous !== undefined) headers[entryHeaders.previous] = String(previous)
+    if (chunk.lineBytes !== undefined) headers[entryHeaders.lineBytes] = String(chunk.lineBytes)
+    return headers
+  }
+
+  /** The oldest time of the entries from this one on, as far as is looked ahead. */
+  #upcoming(from: number): EventTime {
+    const to = Math.min(from + this.#options.timing.lookahead, this.#entries.length)
+    let oldest = Number.POSITIVE_INFINITY
+    for (let index = from; index < to; index++) oldest = Math.min(oldest, this.#entries[index]!.oldest)
+    return oldest === Number.POSITIVE_INFINITY ? (this.#newest ?? Number.NEGATIVE_INFINITY) : oldest
   }
 
   #mark(): Content | undefined {
-    if (this.#newest === null) return undefined
-    const time = this.#newest - this.#options.timing.outOfOrderness
-    if (this.#announced !== null && time <= this.#announced) return undefined
+    const time = this.position
+    if (time <= this.#announced) return undefined
     this.#announced = time
     return encodeMark({ stream: this.name, time, idle: false, siblings: [] })
   }
 
-  #close(): void {
-    if (this.#options.appended >= this.#read) {
-      this.#complete = true
-      return
-    }
-    const time = this.#newest === null ? null : this.#newest + this.#options.timing.closingHorizon
+  #close(): Piece {
+    this.#complete = true
+    const newest = this.#newest === null || !Number.isFinite(this.#newest) ? null : this.#newest
+    const time = newest === null ? null : newest + this.#options.timing.closingHorizon
     const { value, headers } = encodeMark({ stream: this.name, time, idle: true, siblings: [] })
-    const position = { [entryHeaders.origin]: this.name, [entryHeaders.offset]: String(this.#read) }
-    this.#ahead = {
-      piece: { records: [{ value, headers: { ...headers, ...position } }], parts: 0, last: true },
-      newest: this.#newest,
-    }
+    const position = { [entryHeaders.origin]: this.name, [entryHeaders.offset]: String(this.#end) }
+    return { records: [{ value, headers: { ...headers, ...position } }], parts: 0, last: true }
   }
 
   #isHeading(chunk: Chunk): boolean {

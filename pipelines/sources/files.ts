@@ -2,9 +2,9 @@ import { glob, stat } from 'node:fs/promises'
 import type { Clock } from '../../operators/clock.ts'
 import type { EventTime } from '../../operators/operator.ts'
 import type { DecodeContext } from '../decode/decoded.ts'
-import { encodeMark, isMark } from '../runtime/marks.ts'
+import { isMark } from '../runtime/marks.ts'
 import { lastLineOf } from './file-chunks.ts'
-import { FileStream, type FileStreamOptions, type FileTiming } from './file-stream.ts'
+import { type Content, FileStream, type FileStreamOptions, type FileTiming } from './file-stream.ts'
 import type { Log, LogRecord, NewRecord } from './log.ts'
 
 export interface ReplayOptions {
@@ -33,10 +33,12 @@ export interface ReplayOptions {
 }
 
 export interface ReplayProgress {
+  /** Files are read through once before anything is appended. */
+  readonly phase: 'reading' | 'appending'
   readonly files: number
   /** Files read to their end. */
   readonly done: number
-  /** Bytes read, as they lie on the disk; an estimate for packed files. */
+  /** Bytes gone through in this phase, as they lie on the disk; an estimate for packed files. */
   readonly bytes: number
   readonly totalBytes: number
   /** Parts of the records appended so far: lines of logs, points of metrics. */
@@ -47,15 +49,16 @@ export interface ReplayProgress {
 /** Kafka's limit is on a batch; half of it leaves room for headers. */
 const batchBytes = 512 * 1024
 
-const defaultTiming: FileTiming = { outOfOrderness: 5_000, closingHorizon: 3_600_000 }
+/** 512 records of 64 KiB are some 300,000 lines, which readers can hold back. */
+const defaultTiming: FileTiming = { closingHorizon: 3_600_000, lookahead: 512 }
 
 /**
  * Appends the lines of files to a topic, each file an origin stream of its own (`file:<path as given>`, positions are
  * byte offsets of lines), many lines a record, with marks that tell the watermark how far each file is:
  *
- * - first every file is announced, so that none can be overtaken unheard;
- * - records follow from the file that is least far in event time, so that readers hold back little; each has a mark
- *   behind it, `outOfOrderness` before its newest time;
+ * - first every file is read through, and announced, so that none can be overtaken unheard;
+ * - records follow from the file that holds the watermark back, so that readers hold back little; each has a mark behind
+ *   it: the oldest time still to come from its file;
  * - a file's last mark is idle, `closingHorizon` past its newest time, so that its windows close.
  *
  * Called again with what it appended before (`appendedSoFar`), it appends nothing.
@@ -64,7 +67,7 @@ const defaultTiming: FileTiming = { outOfOrderness: 5_000, closingHorizon: 3_600
 export async function replayFiles(options: ReplayOptions): Promise<ReplayProgress> {
   const streams = await openStreams(options)
   const replay = new Replay(options, streams)
-  for (const stream of streams) await stream.advance()
+  for (const stream of streams) await stream.scan(() => replay.tell())
   const open = streams.filter(stream => !stream.complete)
   await replay.announce(open)
   while (open.length > 0) {
@@ -142,6 +145,7 @@ class Replay {
   #bytes = 0
   #parts = 0
   #records = 0
+  #phase: ReplayProgress['phase'] = 'reading'
 
   constructor(options: ReplayOptions, streams: readonly FileStream[]) {
     this.#options = options
@@ -151,6 +155,7 @@ class Replay {
   progress(): ReplayProgress {
     const sum = (value: (stream: FileStream) => number): number => this.#streams.reduce((a, b) => a + value(b), 0)
     return {
+      phase: this.#phase,
       files: this.#streams.length,
       done: sum(stream => (stream.complete ? 1 : 0)),
       bytes: sum(stream => stream.bytesRead),
@@ -160,17 +165,19 @@ class Replay {
     }
   }
 
+  tell(): void {
+    this.#options.onProgress?.(this.progress())
+  }
+
   async announce(streams: readonly FileStream[]): Promise<void> {
+    this.#phase = 'appending'
     const siblings = streams.map(stream => stream.name)
-    for (const stream of streams) {
-      const { value, headers } = encodeMark({ stream: stream.name, time: stream.startsAt, idle: false, siblings })
-      await this.#add(this.#record(value, headers))
-    }
+    for (const stream of streams) await this.#add(stream.announcement(siblings))
   }
 
   async append(stream: FileStream): Promise<void> {
     const piece = await stream.take()
-    for (const { value, headers } of piece.records) await this.#add(this.#record(value, headers))
+    for (const content of piece.records) await this.#add(content)
     this.#parts += piece.parts
     if (!piece.last) this.#records++
   }
@@ -181,17 +188,14 @@ class Replay {
     this.#batch = []
     this.#bytes = 0
     await this.#options.log.append(batch)
-    this.#options.onProgress?.(this.progress())
+    this.tell()
   }
 
-  #record(value: Buffer | string, headers: Readonly<Record<string, string>>): NewRecord {
-    return { topic: this.#options.topic, partition: this.#options.partition, key: null, value, headers }
-  }
-
-  async #add(record: NewRecord): Promise<void> {
-    const size = Buffer.byteLength(record.value ?? '') + 512
+  async #add({ value, headers }: Content): Promise<void> {
+    const { topic, partition } = this.#options
+    const size = Buffer.byteLength(value) + 512
     if (this.#bytes + size > batchBytes) await this.flush()
-    this.#batch.push(record)
+    this.#batch.push({ topic, partition, key: null, value, headers })
     this.#bytes += size
   }
 }

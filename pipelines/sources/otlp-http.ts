@@ -5,6 +5,7 @@ import { SinkError } from '../../sinks/store.ts'
 import { entryHeaders } from '../decode/decoded.ts'
 import { otlp } from '../decode/otlp-schema.ts'
 import { shapeOf } from '../decode/protobuf.ts'
+import { isFields } from '../decode/values.ts'
 import type { Log } from './log.ts'
 import { type Signal, splitJsonRequest, splitProtobufRequest } from './otlp-split.ts'
 
@@ -89,7 +90,7 @@ function addRoute(server: FastifyInstance, signal: Signal, options: OtlpReceiver
     const headers = { [entryHeaders.contentType]: type }
     if (values.length > 0) await options.log.append(values.map(value => ({ topic, key: null, value, headers })))
     // An ExportServiceResponse without partialSuccess is an empty message.
-    return reply.type(type).send(type === json ? '{}' : Buffer.alloc(0))
+    return reply.header('content-type', type).send(Buffer.from(type === json ? '{}' : ''))
   })
 }
 
@@ -124,7 +125,7 @@ function jsonParts(body: Buffer, signal: Signal, limit: number): Buffer[] {
   } catch (error) {
     throw new Refusal(400, `the body is no JSON: ${(error as Error).message}`)
   }
-  const list = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : null
+  const list = isFields(value) ? value[name] : null
   if (list === undefined || (Array.isArray(list) && list.length === 0)) return []
   if (!Array.isArray(list)) throw new Refusal(400, `the body has no list '${name}'; send OTLP ${signal}`)
   return splitJsonRequest(value, body, signal, limit)
@@ -143,11 +144,10 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): F
   const { status, message } = answerTo(error)
   if (status === 503) reply.header('retry-after', String(retryAfter))
   const body = { code: grpcCodes[status] ?? 2, message }
-  if (request.headers['content-type']?.startsWith(protobuf)) {
-    const bytes = otlp.Status.encode(otlp.Status.create(body)).finish()
-    return reply.code(status).type(protobuf).send(Buffer.from(bytes))
-  }
-  return reply.code(status).type(json).send(JSON.stringify(body))
+  const type = request.headers['content-type']?.startsWith(protobuf) ? protobuf : json
+  const content =
+    type === json ? Buffer.from(JSON.stringify(body)) : otlp.Status.encode(otlp.Status.create(body)).finish()
+  return reply.code(status).header('content-type', type).send(content)
 }
 
 /** Codes of google.rpc.Code: invalid argument, not found, internal, unavailable; unknown for the rest. */
