@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { cluster } from '../operators/cluster/cluster.ts'
 import { GroupConfig } from '../operators/group/policy.ts'
 import { score } from '../operators/score/score.ts'
+import { scoreCounts } from '../operators/score/score-counts.ts'
 import { Duration } from '../operators/window.ts'
 import { contradictions } from './configuration/contradictions.ts'
 import { SecretText } from './configuration/secret.ts'
@@ -163,6 +164,7 @@ const Settings = z.strictObject({
       idleAfter: time('30s', 'Silence of a stream that was read to its end after which nobody waits for it.'),
       cluster: cluster.definition.config.prefault({}),
       score: score.definition.config.prefault({}),
+      scoreCounts: scoreCounts.definition.config.prefault({}),
     })
     .prefault({}),
   incidents: GroupConfig.omit({ catalogue: true }).prefault({}),

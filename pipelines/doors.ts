@@ -4,6 +4,7 @@ import type { Clock } from '../operators/clock.ts'
 import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './configuration/load.ts'
+import { holdDataFolder, ownerOf } from './data-folder.ts'
 import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 
@@ -63,7 +64,7 @@ function pem(name: string, path: string): string {
 export async function openStore({ store, data }: Config): Promise<Store> {
   if (store.in === 'embedded') {
     const { openEmbeddedStore } = await import('../sinks/embedded-store.ts')
-    return openEmbeddedStore({ path: join(data, 'store') })
+    return openEmbeddedStore({ path: join(data, 'clickhouse') })
   }
   const { openClickhouseStore } = await import('../sinks/clickhouse-store.ts')
   return openClickhouseStore({
@@ -73,4 +74,23 @@ export async function openStore({ store, data }: Config): Promise<Store> {
     timeout: store.requestTimeout,
     ...(store.password ? { password: store.password.reveal() } : {}),
   })
+}
+
+/** Address of the API of the agent that holds the data folder; '' while it has none, undefined if nobody holds it. */
+export async function holderOf({ data }: Config): Promise<string | undefined> {
+  return (await ownerOf(data))?.api
+}
+
+/**
+ * Works on the store and closes it. The embedded one is ours alone meanwhile.
+ * @throws {DataFolderHeld} if another process has it open
+ */
+export async function withStore<T>(config: Config, work: (store: Store) => Promise<T>): Promise<T> {
+  const folder = config.store.in === 'embedded' ? await holdDataFolder(config.data) : undefined
+  try {
+    const store = await openStore(config)
+    return await work(store).finally(() => store.close())
+  } finally {
+    await folder?.release()
+  }
 }

@@ -4,6 +4,7 @@ export const errors = {
   OPS_USAGE: 'The command line was not understood. The process ends with 2.',
   OPS_COMMAND: 'A command could not do what it was asked.',
   OPS_SINK: 'A log, store or cache did not take a batch. `reason` says why and `retryable` whether waiting can help.',
+  OPS_DATA_HELD: 'Another process holds the data folder. The message names it and its API.',
   OPS_RUNBOOK: 'A runbook file is wrong. The message has a line for each problem, with file, line and fix.',
   OPS_REQUEST: 'HTTP 400: the request is wrong. The message names each field.',
   OPS_UNAUTHORIZED: 'HTTP 401: the bearer token is missing or wrong (`http.token`).',

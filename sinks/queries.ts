@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Anomaly, Incident, IncidentState, RunState, Severity } from '../operators/signal.ts'
-import { jsonText, query } from './query.ts'
+import { bodyOf, query } from './query.ts'
 
-// The named reads of the API. A parameter that is not given is bound as '' or 0 and then lets every row through.
+// The named reads of the API. A filter that is not given is bound as '' or 0 and then lets every row through.
 
 const at = z.number().describe('Milliseconds since 1970 UTC.')
 
@@ -18,7 +18,7 @@ export const incidents = query({
     cursor: z.object({ time: z.number(), id: z.string() }).optional(),
     limit: z.int(),
   }),
-  row: z.object({ body: jsonText(Incident) }).transform(row => row.body),
+  row: bodyOf(Incident),
   sql: `
     SELECT body
     FROM incidents FINAL
@@ -26,8 +26,8 @@ export const incidents = query({
       AND ({service:String} = '' OR has(services, {service:String}))
       AND ({state:String} = '' OR state = {state:String})
       AND ({severity:String} = '' OR severity = {severity:String})
-      AND toUnixTimestamp64Milli(detected_at) >= {since:Int64}
-      AND ({before:Int64} = 0 OR (toUnixTimestamp64Milli(detected_at), id) < ({before:Int64}, {beforeId:String}))
+      AND detected_at >= fromUnixTimestamp64Milli({since:Int64})
+      AND ({before:Int64} = 0 OR (detected_at, id) < (fromUnixTimestamp64Milli({before:Int64}), {beforeId:String}))
     ORDER BY detected_at DESC, id DESC
     LIMIT {limit:UInt32}`,
   bind: ({ environment = '', service = '', state = '', severity = '', since = 0, cursor, limit }) => ({
@@ -46,46 +46,63 @@ export const incident = query({
   name: 'incident',
   summary: 'One incident as it stands.',
   params: z.strictObject({ id: z.string() }),
-  row: z.object({ body: jsonText(Incident) }).transform(row => row.body),
+  row: bodyOf(Incident),
   sql: 'SELECT body FROM incidents FINAL WHERE id = {id:String} LIMIT 1',
 })
 
-export const TimelineEntry = z.strictObject({ at, version: z.int(), change: z.string(), text: z.string() })
+export const TimelineEntry = z.strictObject({
+  at,
+  version: z.int(),
+  change: Incident.shape.change,
+  state: IncidentState,
+  severity: Severity,
+  text: z.string().describe('One sentence.'),
+})
 
 export const timeline = query({
   name: 'timeline',
   summary: 'What happened to one incident, oldest first.',
-  params: z.strictObject({ incident: z.string() }),
+  params: z.strictObject({ environment: z.string(), incident: z.string() }),
   row: TimelineEntry,
   sql: `
-    SELECT toUnixTimestamp64Milli(at) AS at, version, change, text
+    SELECT toUnixTimestamp64Milli(at) AS at, version, change, state, severity, text
     FROM incident_events FINAL
-    WHERE incident = {incident:String}
-    ORDER BY at, version
+    WHERE environment = {environment:String} AND incident = {incident:String}
+    ORDER BY version
     LIMIT 1000`,
 })
 
 export const anomaliesOf = query({
   name: 'anomalies-of',
-  summary: 'Anomalous windows of the signals of one incident, oldest first.',
-  params: z.strictObject({ incident: z.string() }),
-  row: z.object({ body: jsonText(Anomaly) }).transform(row => row.body),
-  sql: `SELECT body FROM anomalies FINAL WHERE incident = {incident:String} LIMIT 1000`,
+  summary: 'The anomalous windows of some signals between two times, oldest first.',
+  params: z.strictObject({ environment: z.string(), signals: z.array(z.string()), from: z.number(), to: z.number() }),
+  row: bodyOf(Anomaly),
+  sql: `
+    SELECT body
+    FROM anomalies FINAL
+    WHERE environment = {environment:String} AND signal IN {signals:Array(String)} AND score >= 1
+      AND \`end\` > fromUnixTimestamp64Milli({from:Int64}) AND \`end\` <= fromUnixTimestamp64Milli({to:Int64})
+    ORDER BY \`end\`, id
+    LIMIT 1000`,
 })
 
 export const RunSummary = z.strictObject({
   run: z.string(),
-  runbook: z.string(),
-  incident: z.string(),
   environment: z.string(),
   service: z.string(),
-  target: z.string(),
+  target: z.string().describe('environment/service its actions are for.'),
+  incident: z.string(),
+  runbook: z.string(),
+  mode: z.string().describe('observe, suggest, approve or auto; empty until it is planned.'),
   state: RunState,
+  reason: z.string(),
   summary: z.string(),
-  at,
+  requestedAt: at,
+  at: at.describe('When it came into this state, in milliseconds since 1970 UTC.'),
 })
 
-export const RunEvent = z.strictObject({ at, type: z.string(), state: z.string(), step: z.string(), text: z.string() })
+const runColumns = `run, environment, service, target, incident, runbook, mode, state, reason, summary,
+           toUnixTimestamp64Milli(requested_at) AS requestedAt, toUnixTimestamp64Milli(at) AS at`
 
 export const runs = query({
   name: 'runs',
@@ -98,7 +115,15 @@ export const runs = query({
     limit: z.int(),
   }),
   row: RunSummary,
-  sql: `SELECT run FROM runs FINAL LIMIT {limit:UInt32}`,
+  sql: `
+    SELECT ${runColumns}
+    FROM runs FINAL
+    WHERE ({environment:String} = '' OR environment = {environment:String})
+      AND ({service:String} = '' OR service = {service:String})
+      AND ({incident:String} = '' OR incident = {incident:String})
+      AND ({state:String} = '' OR state = {state:String})
+    ORDER BY requestedAt DESC, run
+    LIMIT {limit:UInt32}`,
   bind: ({ environment = '', service = '', incident = '', state = '', limit }) => ({
     environment,
     service,
@@ -113,23 +138,44 @@ export const run = query({
   summary: 'One run as it stands.',
   params: z.strictObject({ run: z.string() }),
   row: RunSummary,
-  sql: `SELECT run FROM runs FINAL WHERE run = {run:String}`,
+  sql: `SELECT ${runColumns} FROM runs FINAL WHERE run = {run:String} LIMIT 1`,
+})
+
+export const RunEvent = z.strictObject({
+  at,
+  type: z.string().describe('requested, approved, rejected, intent, result, state or verdict.'),
+  accepted: z.boolean().describe('False: it did not count, being a repeat or too late.'),
+  state: z.string().describe('State of the run after it.'),
+  phase: z.string(),
+  step: z.int().describe('-1: not about a step.'),
+  stepName: z.string(),
+  outcome: z.string(),
+  reason: z.string(),
+  summary: z.string(),
+  output: z.string(),
 })
 
 export const runEvents = query({
   name: 'run-events',
-  summary: 'What was asked for, intended and done in one run, oldest first.',
+  summary: 'What was asked for, intended and done in one run, in the order of the ledger.',
   params: z.strictObject({ run: z.string() }),
   row: RunEvent,
-  sql: `SELECT run FROM run_events FINAL WHERE run = {run:String}`,
+  sql: `
+    SELECT toUnixTimestamp64Milli(at) AS at, type, accepted, state, phase, step, step_name AS stepName, outcome, reason,
+           summary, output
+    FROM run_events FINAL
+    WHERE run = {run:String}
+    ORDER BY partition, offset
+    LIMIT 1000`,
 })
 
 export const WholeIncident = z.strictObject({
   incident: Incident,
   timeline: z.array(TimelineEntry),
-  anomalies: z.array(Anomaly),
+  anomalies: z.array(Anomaly).describe('Anomalous windows of its signals, oldest first, at most 1,000.'),
   runs: z.array(RunSummary),
 })
+export type WholeIncident = z.output<typeof WholeIncident>
 
 /** Every query, for the test that asks each of real tables. */
 export const queries = [incidents, incident, timeline, anomaliesOf, runs, run, runEvents] as const

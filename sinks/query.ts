@@ -37,16 +37,11 @@ export async function ask<Params extends z.ZodObject, Result extends z.ZodType>(
   })
 }
 
-/** A column that holds JSON text, as the value it holds. */
-export const jsonText = <Schema extends z.ZodType>(schema: Schema) =>
-  z
-    .string()
-    .transform((text, context): unknown => {
-      try {
-        return JSON.parse(text)
-      } catch {
-        context.addIssue({ code: 'custom', message: 'is not JSON' })
-        return z.NEVER
-      }
-    })
-    .pipe(schema)
+/** A row whose column `body` holds JSON text, as the value it holds. */
+export const bodyOf = <Value>(schema: z.ZodType<Value>) =>
+  z.object({ body: z.string() }).transform((row, context): Value => {
+    const parsed = schema.safeParse(JSON.parse(row.body))
+    if (parsed.success) return parsed.data
+    context.addIssue({ code: 'custom', path: ['body'], message: z.prettifyError(parsed.error) })
+    return z.NEVER
+  })

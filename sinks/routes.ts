@@ -104,9 +104,17 @@ const incident = route({
   async answer({ id }, { store }) {
     const [incident] = await ask(store, queries.incident, { id })
     if (!incident) throw new HttpError('OPS_NOT_FOUND', `no incident '${id}'; GET /v1/incidents lists them`)
-    const timeline = await ask(store, queries.timeline, { incident: id })
-    const anomalies = await ask(store, queries.anomaliesOf, { incident: id })
-    const runs = await ask(store, queries.runs, { incident: id, limit: 100 })
+    const { environment, signals, updatedAt } = incident
+    const span = {
+      from: Math.min(incident.faultAt ?? incident.detectedAt, ...signals.map(({ since }) => since)),
+      to: Math.max(updatedAt, ...signals.map(({ lastAnomalousAt }) => lastAnomalousAt)),
+    }
+    const ids = [...new Set(signals.map(({ signal }) => signal))]
+    const [timeline, anomalies, runs] = await Promise.all([
+      ask(store, queries.timeline, { environment, incident: id }),
+      ask(store, queries.anomaliesOf, { environment, signals: ids, ...span }),
+      ask(store, queries.runs, { incident: id, limit: 100 }),
+    ])
     return ok({ incident, timeline, anomalies, runs })
   },
 })

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Config } from '../config.ts'
 import { version } from '../version.ts'
 import { CommandError } from './command.ts'
@@ -6,7 +7,6 @@ import { CommandError } from './command.ts'
 export interface Api {
   get<T>(path: string): Promise<T>
   post<T>(path: string, body: object): Promise<T>
-  close(): Promise<void>
 }
 
 /** What the API answers when it cannot do what it was asked. */
@@ -36,7 +36,6 @@ export function remoteApi(url: string, token: string | undefined): Api {
     get: path => call(path, {}),
     post: (path, body) =>
       call(path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    close: async () => {},
   }
 }
 
@@ -64,25 +63,30 @@ export async function agentOf(config: Config, url: string | undefined): Promise<
   return remoteApi(`http://${config.http.host}:${config.http.port}`, token)
 }
 
-/** What can tell about incidents: the agent of a configuration if one runs, else the store itself, opened here. */
-export async function readerOf(config: Config, url: string | undefined): Promise<Api> {
-  if (url !== undefined) return agentOf(config, url)
-  const { holderOf, openStore } = await import('../doors.ts')
-  const holder = config.store.in === 'embedded' ? await holderOf(config) : undefined
-  if (holder) return remoteApi(holder, config.http.token?.reveal())
+/** Asks what can tell about incidents: the agent of a configuration if one runs, else the store itself, opened here. */
+export async function withReader<T>(
+  config: Config,
+  url: string | undefined,
+  work: (api: Api) => Promise<T>,
+): Promise<T> {
+  const { holderOf, withStore } = await import('../doors.ts')
+  const holder = url ?? (config.store.in === 'embedded' ? await holderOf(config) : undefined)
+  if (holder) return work(remoteApi(holder, config.http.token?.reveal()))
+  if (config.store.in === 'embedded' && !existsSync(config.data))
+    throw new CommandError(`data folder '${config.data}': there is none; start ops-agent run, or correct --data`)
   const { buildApi } = await import('../../sinks/api.ts')
-  const { store, close } = await openStore(config)
-  const app = await buildApi({ store, version: version() })
-  const call = async <T>(method: 'GET' | 'POST', path: string, body?: object): Promise<T> => {
-    const answer = await app.inject({ method, url: path, ...(body ? { payload: body } : {}) })
-    return read<T>(store.address, answer.statusCode, answer.body)
-  }
-  return {
-    get: path => call('GET', path),
-    post: (path, body) => call('POST', path, body),
-    async close() {
-      await app.close()
-      await close()
-    },
-  }
+  const { migrate } = await import('../../sinks/migrate.ts')
+  return withStore(config, async store => {
+    await migrate(store)
+    const app = await buildApi({ store, version: version() })
+    const call = async <R>(method: 'GET' | 'POST', path: string, body?: object): Promise<R> => {
+      const answer = await app.inject({ method, url: path, ...(body ? { payload: body } : {}) })
+      return read<R>(store.address, answer.statusCode, answer.body)
+    }
+    const api: Api = {
+      get: path => call('GET', path),
+      post: (path, body) => call('POST', path, body),
+    }
+    return work(api).finally(() => app.close())
+  })
 }

@@ -1,13 +1,10 @@
-import type { z } from 'zod'
 import type { Incident } from '../../operators/signal.ts'
 import { duration } from '../../operators/window.ts'
 import type { WholeIncident } from '../../sinks/queries.ts'
-import { readerOf } from './api.ts'
+import { withReader } from './api.ts'
 import { type Call, type Command, type Context, configured, json } from './command.ts'
 import { configOf } from './configured.ts'
 import { columns } from './help.ts'
-
-type Whole = z.output<typeof WholeIncident>
 
 const api = {
   name: 'api',
@@ -57,25 +54,19 @@ const show: Command = {
   flags: [api, ...configured, json],
   examples: ['ops-agent incidents show 3f9a1c0d5e7b2a44'],
   async run(call, context) {
-    const whole = await fetched<Whole>(call, context, `/v1/incidents/${encodeURIComponent(call.arguments[0]!)}`)
+    const whole = await fetched<WholeIncident>(call, context, `/v1/incidents/${encodeURIComponent(call.arguments[0]!)}`)
     context.out(call.is('json') ? `${JSON.stringify(whole)}\n` : `${written(whole)}\n`)
   },
 }
 
 export const incidents: readonly Command[] = [list, show]
 
-async function fetched<T>(call: Call, context: Context, path: string): Promise<T> {
-  const reader = await readerOf(configOf(call, context), call.text('api'))
-  try {
-    return await reader.get<T>(path)
-  } finally {
-    await reader.close()
-  }
-}
+const fetched = <T>(call: Call, context: Context, path: string): Promise<T> =>
+  withReader(configOf(call, context), call.text('api'), api => api.get<T>(path))
 
 const instant = (time: number): string => new Date(time).toISOString().replace('.000Z', 'Z')
 
-function written({ incident, timeline, runs }: Whole): string {
+function written({ incident, timeline, runs }: WholeIncident): string {
   const ended = incident.resolvedAt
   const lasted =
     ended === null ? 'not over' : `over after ${duration(ended - (incident.faultAt ?? incident.detectedAt))}`

@@ -7,15 +7,10 @@ export const migrate: Command = {
   flags: [...configured, json],
   examples: ['ops-agent migrate --set store.in=clickhouse --set store.url=http://clickhouse:8123'],
   async run(call, context) {
-    const { openStore } = await import('../doors.ts')
+    const { withStore } = await import('../doors.ts')
     const { migrate: apply } = await import('../../sinks/migrate.ts')
-    const { store, close } = await openStore(configOf(call, context))
-    try {
-      const applied = await apply(store)
-      const lines = applied.map((name: string) => `${name}: applied\n`).join('') || 'all tables are up to date\n'
-      context.out(call.is('json') ? `${JSON.stringify({ applied })}\n` : lines)
-    } finally {
-      await close()
-    }
+    const applied = await withStore(configOf(call, context), store => apply(store))
+    const lines = applied.map(name => `${name}: applied\n`).join('') || 'all tables are up to date\n'
+    context.out(call.is('json') ? `${JSON.stringify({ applied })}\n` : lines)
   },
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import type { Log, TopicSpec } from '../sources/log.ts'
 import { ownTopics } from '../topics.ts'
@@ -44,11 +45,13 @@ export const topics: readonly Command[] = [plan, apply]
 
 async function withLog<T>(config: Config, context: Context, work: (log: Log) => Promise<T>): Promise<T> {
   const { openLog } = await import('../doors.ts')
-  const log = await openLog(config, { logger: loggerOf(config, context, 'warn') })
+  const { holdDataFolder } = await import('../data-folder.ts')
+  const folder = config.log.in === 'embedded' ? await holdDataFolder(config.data) : undefined
   try {
-    return await work(log)
+    const log = await openLog(config, { logger: loggerOf(config, context, 'warn'), clock: systemClock })
+    return await work(log).finally(() => log.close())
   } finally {
-    await log.close()
+    await folder?.release()
   }
 }
 
