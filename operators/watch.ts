@@ -63,8 +63,8 @@ export const watch = defineOperator({
       if (config.rules.some(rule => concerns(rule, value))) state.pending.push(value)
       return [state, []]
     },
-    wakeAt: (state: WatchState): EventTime | undefined =>
-      state.pending.length === 0 ? undefined : Math.min(...state.pending.map(({ end }) => end)),
+    // In order of time they are in order of their ends.
+    wakeAt: (state: WatchState): EventTime | undefined => state.pending[0]?.end,
     wake(state: WatchState, time: EventTime): Step<WatchState, Anomaly> {
       const window = state.pending.filter(({ end }) => end <= time).sort(bySeries)
       state.pending = state.pending.filter(({ end }) => end > time)

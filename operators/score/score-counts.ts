@@ -108,8 +108,8 @@ export const scoreCounts = defineOperator({
       else return [state, meet(config, state, state.since, value) ? [] : [drop('too-many-patterns')]]
       return [state, []]
     },
-    wakeAt: (state: ScoreCountsState): EventTime | undefined =>
-      state.pending.length === 0 ? undefined : Math.min(...state.pending.map(({ end }) => end)),
+    // In order of time they are in order of their ends.
+    wakeAt: (state: ScoreCountsState): EventTime | undefined => state.pending[0]?.end,
     wake(state: ScoreCountsState, time: EventTime): Step<ScoreCountsState, Anomaly> {
       const counts = state.pending.filter(({ end }) => end <= time)
       state.pending = state.pending.filter(({ end }) => end > time)

@@ -93,8 +93,8 @@ export const score = defineOperator({
         state.pending.push(value)
         return [state, []]
       },
-      wakeAt: (state: ScoreState): EventTime | undefined =>
-        state.pending.length === 0 ? undefined : Math.min(...state.pending.map(({ end }) => end)),
+      // In order of time they are in order of their ends.
+      wakeAt: (state: ScoreState): EventTime | undefined => state.pending[0]?.end,
       wake(state: ScoreState, time: EventTime): Step<ScoreState, Anomaly> {
         const window = state.pending.filter(({ end }) => end <= time).sort(bySeries)
         state.pending = state.pending.filter(({ end }) => end > time)

@@ -10,7 +10,7 @@ export interface Vote {
 const extreme = 4
 /** Bursts so short are a series' way of life once there were some of them; then only what lasts longer is anomalous. */
 const shortBurst = 3
-const usualBursts = 2
+const usualBursts = 1.5
 const burstFades = 0.002
 
 /**
