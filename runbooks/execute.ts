@@ -8,7 +8,7 @@ import type { RenderStep } from './actions/render.ts'
 import type { ShellStep } from './actions/shell.ts'
 import type { WaitStep } from './actions/wait.ts'
 import { admit, type Guards, type Limit, type Place, placeOf } from './guards.ts'
-import { type JournalRow, journalRow } from './journal.ts'
+import { type JournalRow, journalRow, type RunRow, runRow } from './journal.ts'
 import { type Next, next } from './next.ts'
 import { type ExecutorState, type Owned, own, type Position } from './owned.ts'
 import { Performer } from './perform.ts'
@@ -16,6 +16,8 @@ import type { RunRecord, StateChange } from './record.ts'
 import { apply, type Change, emptyLedger, type Ledger, type Run } from './run.ts'
 import type { Runbook, Step } from './runbook.ts'
 import type { Secrets } from './secrets.ts'
+
+export type { ExecutorState, Position } from './owned.ts'
 
 /** An action for each tool. */
 export interface Actions {
@@ -42,8 +44,10 @@ export interface ExecutorOptions {
   readonly append: (record: RunRecord) => Promise<void>
   /** Publishes to `ops.anomalies`, key environment. Called at least once per state of a run, always with the same origin. */
   readonly report: (event: Event<RunReport>) => Promise<void>
-  /** Stores rows; called at least once per record, with equal rows. */
+  /** Stores rows for `run_events`; called at least once per record, with equal rows. */
   readonly journal: (rows: readonly JournalRow[]) => Promise<void>
+  /** Stores rows for `runs`; called at least once per version of a run, with equal rows. */
+  readonly runs?: (rows: readonly RunRow[]) => Promise<void>
   readonly logger: Logger
   /** Default: 3 in an hour. */
   readonly maxRunsPerTarget?: readonly Limit[]
@@ -143,8 +147,9 @@ export class Executor {
   }
 
   async #tell(record: RunRecord, change: Change, run: Run | undefined, position: Position): Promise<void> {
-    const { journal, report, replay, secrets } = this.#options
+    const { journal, runs, report, replay, secrets } = this.#options
     await journal([secrets.maskAll(journalRow(record, change, run, position))])
+    if (runs && run && change.accepted) await runs([secrets.maskAll(runRow(run))])
     if (replay || !run || !change.accepted || run.state === change.from) return
     const { environment, service, runbook, incident, target } = run.request
     await report({

@@ -1,7 +1,7 @@
 import type { RunRecord } from './record.ts'
 import type { Change, Run } from './run.ts'
 
-/** What was asked for, intended and done, one row a record, for the table of the same name. Identity: partition, offset. */
+/** What was asked for, intended and done, one row a record, for the table `run_events`. Identity: partition, offset. */
 export interface JournalRow {
   readonly partition: number
   readonly offset: number
@@ -61,6 +61,41 @@ export function journalRow(
     output: record.type === 'result' ? record.output : '',
     before: 'before' in record ? JSON.stringify(record.before) : '',
     after: record.type === 'result' ? JSON.stringify(record.after) : '',
-    at: record.at,
+    at: Math.floor(record.at),
+  }
+}
+
+/** A run as it stands, for the table `runs`. Identity: run; of its versions the highest counts. */
+export interface RunRow {
+  readonly run: string
+  readonly version: number
+  readonly environment: string
+  readonly service: string
+  readonly target: string
+  readonly incident: string
+  readonly runbook: string
+  /** Empty until it is planned. */
+  readonly mode: string
+  readonly state: string
+  readonly reason: string
+  readonly summary: string
+  /** Milliseconds since 1970. */
+  readonly requested_at: number
+  /** When it came into its state. */
+  readonly at: number
+  /** The run whole, as JSON. */
+  readonly body: string
+}
+
+/** The row of a run; a pure function of the records that count for it. */
+export function runRow(run: Run): RunRow {
+  const { run: id, environment, service, target, incident, runbook, at } = run.request
+  const { version, state, reason, summary } = run
+  return {
+    ...{ run: id, version, environment, service, target, incident, runbook },
+    ...{ mode: run.plan?.mode ?? '', state, reason, summary },
+    requested_at: Math.floor(at),
+    at: Math.floor(run.since),
+    body: JSON.stringify(run),
   }
 }

@@ -119,7 +119,7 @@ export type RunRecord = z.output<typeof RunRecord>
 
 /** A record as it is written: key, JSON, and the header with its version. */
 export function encodeRecord(record: RunRecord): { key: string; value: string; headers: Record<string, string> } {
-  return { key: record.target, value: JSON.stringify(record), headers: { version: String(recordVersion) } }
+  return { key: record.target, value: JSON.stringify(record), headers: { 'ops-v': String(recordVersion) } }
 }
 
 /**
@@ -127,10 +127,10 @@ export function encodeRecord(record: RunRecord): { key: string; value: string; h
  * @throws {Error} saying what does not fit; such a record belongs to the dead letters
  */
 export function decodeRecord(value: Buffer | string | null, headers: Readonly<Record<string, string>> = {}): RunRecord {
-  const version = Number(headers.version ?? recordVersion)
+  const version = Number(headers['ops-v'] ?? recordVersion)
   if (!(version === recordVersion || version === recordVersion - 1))
     throw new Error(
-      `run record of version ${headers.version}: this ops-agent reads ${recordVersion} and ${recordVersion - 1}; upgrade it`,
+      `run record of version ${headers['ops-v']}: this ops-agent reads ${recordVersion} and ${recordVersion - 1}; upgrade it`,
     )
   const parsed = RunRecord.safeParse(JSON.parse(String(value)))
   if (!parsed.success) throw new Error(`run record: ${z.prettifyError(parsed.error)}`)

@@ -21,6 +21,9 @@ export interface Run {
   state: RunState
   /** When the state was entered. */
   since: number
+  /** Why, in one word of a closed list and for people. */
+  reason: string
+  summary: string
   startedAt: number | null
   plan: RunPlan | null
   approvedBy: string | null
@@ -88,6 +91,8 @@ function request(ledger: Ledger, record: RunRequested): Change {
     version: 1,
     state: 'queued',
     since: record.at,
+    reason: '',
+    summary: record.because,
     startedAt: null,
     plan: null,
     approvedBy: null,
@@ -138,9 +143,11 @@ function decide(run: Run, record: Decision): string | undefined {
   return enter(run, 'running', record.at, summary)
 }
 
-function enter(run: Run, state: RunState, at: number, summary: string): string {
+function enter(run: Run, state: RunState, at: number, summary: string, reason = ''): string {
   run.state = state
   run.since = at
+  run.summary = summary
+  run.reason = reason
   return summary
 }
 
@@ -208,7 +215,7 @@ function move(ledger: Ledger, run: Run, record: StateChange): string | undefined
   if (record.version !== run.version || !reachable[run.state]?.includes(record.state)) return undefined
   // What was intended must be answered before a run moves on, or its effect would be forgotten.
   if ([...run.steps, ...run.undo].some(life => life.intent && !life.result)) return undefined
-  if (record.state !== 'running') return enter(run, record.state, record.at, record.summary)
+  if (record.state !== 'running') return enter(run, record.state, record.at, record.summary, record.reason)
   if (run.state === 'running')
     return record.undoing && !run.undoing ? startUndo(run, record.at, record.summary) : undefined
   if (!record.plan || ledger.open.some(isActive)) return undefined

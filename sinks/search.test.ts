@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { openEmbeddedStore } from './embedded-store.ts'
+import { migrate } from './migrate.ts'
 import { compileSearch, parseSearch, SearchError, searchLogs } from './search.ts'
 import type { Store } from './store.ts'
 
@@ -16,11 +17,7 @@ let store: Store
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ops-search-'))
   store = await openEmbeddedStore({ path: folder })
-  await store.command(`CREATE TABLE log_lines (time DateTime64(3, 'UTC'), environment String, service String,
-    severity UInt8, body String, pattern String, trace_id String, id UInt64) ENGINE = ReplacingMergeTree ORDER BY id`)
-  await store.command(
-    'CREATE TABLE log_patterns (pattern String, version UInt32, template String) ENGINE = ReplacingMergeTree(version) ORDER BY pattern',
-  )
+  await migrate(store)
   const line = (
     id: number,
     age: number,
@@ -29,15 +26,8 @@ before(async () => {
     body: string,
     environment = 'production',
   ) => ({
-    ...{
-      id,
-      time: new Date(now - age).toISOString().replace('T', ' ').slice(0, -1),
-      environment,
-      service,
-      severity,
-      body,
-      trace_id: '',
-    },
+    ...{ time: now - age, environment, service, severity, body, attributes: {}, trace_id: '', span_id: '' },
+    ...{ origin_stream: 'test', origin_offset: id, origin_index: 0 },
     pattern: body.toLowerCase().includes('refused') ? 'a1' : 'b2',
   })
   await store.insert('log_lines', [
@@ -50,9 +40,13 @@ before(async () => {
     line(7, 1_000, 'checkout', 17, 'connection refused in staging', 'staging'),
     line(8, -1_000, 'checkout', 17, 'connection refused in the future'),
   ])
+  const pattern = (version: number, template: string) => ({
+    ...{ environment: 'production', service: 'checkout', pattern: 'a1', version, template },
+    ...{ example: '', severity: 17, first_seen: now },
+  })
   await store.insert('log_patterns', [
-    { pattern: 'a1', version: 1, template: 'connection refused to 10.0.0.1' },
-    { pattern: 'a1', version: 2, template: 'connection refused to <*>' },
+    pattern(1, 'connection refused to 10.0.0.1'),
+    pattern(2, 'connection refused to <*>'),
   ])
 })
 after(async () => {
