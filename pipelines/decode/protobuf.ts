@@ -33,8 +33,7 @@ const entryFields: Record<Signal, ReadonlyMap<number, number>> = {
     [16, fixed32],
   ]),
 }
-/** A metric has a name and a span has times, else they are something else. */
-const needed: Record<Signal, readonly number[]> = { logs: [], metrics: [1], spans: [7, 8] }
+/** In this order, an entry is the first of what it fits: a log's few fields may be anything's, a metric's also a span's. */
 const signals = ['logs', 'metrics', 'spans'] as const
 
 interface Field {
@@ -137,11 +136,13 @@ function vote(bytes: Uint8Array, entry: Field, votes: Record<Signal, number>): v
     seen.set(each.id, each.wire)
   }
   if (seen.size === 0) return
-  for (const signal of signals) {
+  const fitting = signals.find(signal => {
     const known = entryFields[signal]
-    const fits = [...seen].every(([id, wire]) => (known.get(id) ?? wire) === wire)
-    if (fits && needed[signal].every(id => seen.has(id)) && [...seen.keys()].some(id => known.has(id))) votes[signal]++
-  }
+    return (
+      [...seen].every(([id, wire]) => (known.get(id) ?? wire) === wire) && [...seen.keys()].some(id => known.has(id))
+    )
+  })
+  if (fitting !== undefined) votes[fitting]++
 }
 
 /** Reads a request of logs or metrics; an entry that breaks the rules is dead by itself. */
