@@ -284,3 +284,14 @@ test('an executor that stops begins nothing new', async () => {
   assert.equal(world.log.length, length)
   assert.equal(world.effects.size, 0)
 })
+
+test('an intent to change something without leave does not count, whoever writes it', async () => {
+  const world = new World(inMode('approve'))
+  world.start('p0')
+  world.log.push(requested('r1', world.time))
+  await world.settle(['read'])
+  const facts = { phase: 'do', step: 1, attempt: 1, summary: '', before: null, desired: 3, undo: null } as const
+  world.log.push({ type: 'intent', run: 'r1', target, at: world.time, nonce: 'forged', deadline: world.time, ...facts })
+  await world.settle(['read'])
+  assert.deepEqual([world.rows.at(-1)?.type, world.rows.at(-1)?.accepted], ['intent', false])
+})
