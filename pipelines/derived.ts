@@ -51,9 +51,9 @@ function readme(before: string): string {
   ].join('\n')
   const parts = { commands: commandTable, settings: configTable(), errors: errorTable() }
   return Object.entries(parts).reduce((text, [name, table]) => {
-    const marked = new RegExp(`(<!-- ${name} -->\n)[^]*?(\n<!-- /${name} -->)`)
+    const marked = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`)
     if (!marked.test(text))
       throw new Error(`README.md: has no markers <!-- ${name} --> and <!-- /${name} -->; add them`)
-    return text.replace(marked, (_all, open: string, close: string) => `${open}${table}${close}`)
+    return text.replace(marked, (_all, open: string, close: string) => `${open}${table}\n${close}`)
   }, before)
 }

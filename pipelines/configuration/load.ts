@@ -77,7 +77,7 @@ interface ConfigFile {
 }
 
 function fileOf({ file, env, cwd }: ConfigSources): ConfigFile {
-  const named = file ?? env.OPS_CONFIG
+  const named = file ?? (env.OPS_CONFIG || undefined)
   const path = resolve(cwd, named ?? 'ops-agent.yaml')
   if (!named && !existsSync(path)) return { path: undefined, tree: {}, has: () => false, lineOf: () => undefined }
   const shown = named ?? 'ops-agent.yaml'
