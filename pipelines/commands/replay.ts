@@ -1,5 +1,5 @@
 import { type Command, type Context, configured, json, UsageError } from './command.ts'
-import { configOf } from './configured.ts'
+import { configOf, loggerOf } from './configured.ts'
 import { columns } from './help.ts'
 import { progress } from './progress.ts'
 
@@ -48,6 +48,8 @@ export const replay: Command = {
     const result = await replayFiles(config, {
       logs: [...logs],
       metrics: [...metrics],
+      logger: loggerOf(config, context, 'warn'),
+      signal: context.stop,
       ...(now === undefined ? {} : { now }),
       ...(service === undefined ? {} : { service }),
       onProgress: step => shown.show(step),

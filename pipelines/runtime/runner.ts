@@ -58,6 +58,8 @@ interface Task {
   saved: number
   savedAt: number
   changed: boolean
+  /** Read to the end, and looked at since. */
+  rested: boolean
   /** Checkpoints since the last whole one. */
   deltas: number
 }
@@ -97,6 +99,20 @@ export class Runner implements Reader {
     await this.#subscription?.close()
   }
 
+  /** Whether every partition is ours, read to its end, and has told its readers how far it came. */
+  async isAtRest(): Promise<boolean> {
+    const ends = await this.#options.log.ends(this.#options.graph.topic)
+    return ends.every((end, partition) => {
+      const task = this.#tasks.get(partition)
+      return task?.rested === true && Math.max(0, task.next) >= end
+    })
+  }
+
+  /** Writes what waits for the next checkpoint now. */
+  async flush(): Promise<void> {
+    for (const [partition, task] of this.#tasks) if (task.changed) await this.#save(partition, task)
+  }
+
   async assigned(_topic: string, partition: number): Promise<number | undefined> {
     const { graph, checkpoints, clock, logger } = this.#options
     const saved = await checkpoints.load(this.#at(partition))
@@ -119,6 +135,7 @@ export class Runner implements Reader {
     await this.#deliver(task, emitted, dead)
     task.next = batch.next
     task.changed = true
+    task.rested = false
     if (this.#isDue(task)) await this.#save(batch.partition, task)
     this.#report(batch, task, emitted, dead, fates, performance.now() - began)
   }
@@ -127,6 +144,7 @@ export class Runner implements Reader {
     const task = this.#tasks.get(partition)
     if (!task) return
     await this.#deliver(task, task.partition.rest(this.#options.clock.now()), [])
+    task.rested = true
     if (task.changed && this.#isDue(task)) await this.#save(partition, task)
   }
 
@@ -158,6 +176,7 @@ export class Runner implements Reader {
       saved: next,
       savedAt: 0,
       changed: false,
+      rested: false,
       deltas: entries ? 1 : 0,
     }
   }

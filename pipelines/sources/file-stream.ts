@@ -70,6 +70,8 @@ export class FileStream {
   #chunks: AsyncGenerator<Chunk>
   #next = 0
   #newest: EventTime | null = null
+  /** The oldest time of each entry and those behind it, as far as is looked ahead. */
+  #upcoming: readonly EventTime[] = []
   #announced = Number.NEGATIVE_INFINITY
   #end = 0
   #passed = 0
@@ -88,6 +90,11 @@ export class FileStream {
     return this.#complete
   }
 
+  /** Lines or points of the file, whether they are appended now or were before. */
+  get parts(): number {
+    return this.#entries.reduce((total, { parts }) => total + parts, 0)
+  }
+
   /** Bytes that were gone through in the reading under way. */
   get bytesRead(): number {
     return this.#complete ? this.size : Math.min(this.#passed, this.size)
@@ -95,7 +102,8 @@ export class FileStream {
 
   /** Nothing older is to come; negative infinity: nothing is known. */
   get position(): EventTime {
-    return this.#upcoming(this.#next)
+    const oldest = this.#upcoming[this.#next] ?? Number.POSITIVE_INFINITY
+    return oldest === Number.POSITIVE_INFINITY ? (this.#newest ?? Number.NEGATIVE_INFINITY) : oldest
   }
 
   /** Reads the file through; to be called once, first. `onChunk` is called now and then. */
@@ -118,7 +126,11 @@ export class FileStream {
       this.#passed = chunk.end
       onChunk()
     }
-    const { appended } = this.#options
+    const { appended, timing } = this.#options
+    this.#upcoming = slidingMinimum(
+      this.#entries.map(({ oldest }) => oldest),
+      timing.lookahead,
+    )
     const fresh = this.#entries.findIndex(({ lastLine }) => lastLine > appended)
     this.#next = fresh < 0 ? this.#entries.length : fresh
     this.#complete = appended >= this.#end
@@ -191,14 +203,6 @@ export class FileStream {
     return headers
   }
 
-  /** The oldest time of the entries from this one on, as far as is looked ahead. */
-  #upcoming(from: number): EventTime {
-    const to = Math.min(from + this.#options.timing.lookahead, this.#entries.length)
-    let oldest = Number.POSITIVE_INFINITY
-    for (let index = from; index < to; index++) oldest = Math.min(oldest, this.#entries[index]!.oldest)
-    return oldest === Number.POSITIVE_INFINITY ? (this.#newest ?? Number.NEGATIVE_INFINITY) : oldest
-  }
-
   #mark(): Content | undefined {
     const time = this.position
     if (time <= this.#announced) return undefined
@@ -225,6 +229,21 @@ export class FileStream {
     const from = newline < 0 ? chunk.value.length : newline + 1
     return { ...chunk, value: chunk.value.subarray(from), offset: chunk.offset + from }
   }
+}
+
+/** The least of each value and those behind it, `width` in all. */
+export function slidingMinimum(values: readonly number[], width: number): number[] {
+  const least = new Array<number>(values.length)
+  // Positions whose values grow: the first is the window's least.
+  const queue: number[] = []
+  let head = 0
+  for (let at = values.length - 1; at >= 0; at--) {
+    while (queue.length > head && values[queue.at(-1)!]! >= values[at]!) queue.pop()
+    queue.push(at)
+    if (queue[head]! >= at + width) head++
+    least[at] = values[queue[head]!]!
+  }
+  return least
 }
 
 const firstLineOf = (chunk: Chunk): string => /^[^\r\n]*/.exec(chunk.value.toString('utf8', 0, 4_096))?.[0] ?? ''

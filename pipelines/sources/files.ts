@@ -28,6 +28,8 @@ export interface ReplayOptions {
   readonly timing?: Partial<FileTiming>
   /** Bytes of lines in one record. Default 64 KiB. */
   readonly recordBytes?: number
+  /** Awaited when every file has been announced, before the first is appended. */
+  readonly onAnnounced?: () => Promise<void>
   readonly onProgress?: (progress: ReplayProgress) => void
   readonly signal?: AbortSignal
 }
@@ -43,6 +45,8 @@ export interface ReplayProgress {
   readonly totalBytes: number
   /** Parts of the records appended so far: lines of logs, points of metrics. */
   readonly parts: number
+  /** Parts of all files, whether they are appended now or were before. */
+  readonly totalParts: number
   readonly records: number
 }
 
@@ -70,6 +74,10 @@ export async function replayFiles(options: ReplayOptions): Promise<ReplayProgres
   for (const stream of streams) await stream.scan(() => replay.tell())
   const open = streams.filter(stream => !stream.complete)
   await replay.announce(open)
+  if (options.onAnnounced) {
+    await replay.flush()
+    await options.onAnnounced()
+  }
   while (open.length > 0) {
     options.signal?.throwIfAborted()
     const least = open.reduce((a, b) => (b.position < a.position ? b : a))
@@ -161,6 +169,7 @@ class Replay {
       bytes: sum(stream => stream.bytesRead),
       totalBytes: sum(stream => stream.size),
       parts: this.#parts,
+      totalParts: sum(stream => stream.parts),
       records: this.#records,
     }
   }

@@ -1,0 +1,252 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { Registry } from 'prom-client'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import type { Clock } from '../operators/clock.ts'
+import { ServiceCatalogue } from '../operators/services.ts'
+import { logAnalysis } from '../runbooks/actions/log-analysis.ts'
+import { render } from '../runbooks/actions/render.ts'
+import { shell } from '../runbooks/actions/shell.ts'
+import { wait } from '../runbooks/actions/wait.ts'
+import { Executor } from '../runbooks/execute.ts'
+import { loadRunbooks } from '../runbooks/load.ts'
+import { adapt, type Runbook } from '../runbooks/runbook.ts'
+import { Secrets } from '../runbooks/secrets.ts'
+import { buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
+import { storedCheckpoints } from '../sinks/checkpoints.ts'
+import { HttpError } from '../sinks/http-error.ts'
+import { migrate } from '../sinks/migrate.ts'
+import { searchLogs } from '../sinks/search.ts'
+import type { Store } from '../sinks/store.ts'
+import type { Config } from './config.ts'
+import { ConfigError } from './configuration/load.ts'
+import { secretsIn } from './configuration/secret.ts'
+import { holdDataFolder } from './data-folder.ts'
+import { openLog, openStore } from './doors.ts'
+import { buildGraphs } from './graphs.ts'
+import type { Graph } from './pipeline.ts'
+import { groupOf, type Running, startPipelines } from './running.ts'
+import { RunsReader, runsDoors } from './runs.ts'
+import type { Log } from './sources/log.ts'
+import type { Logger } from './sources/logger.ts'
+import { otlpReceiver } from './sources/otlp-http.ts'
+import { countBatches } from './telemetry.ts'
+import { version } from './version.ts'
+
+export interface AgentOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** A running agent. */
+export interface Agent {
+  /** Where it listens; what is switched off is not there. */
+  readonly addresses: { readonly api?: string; readonly otlp?: string }
+  ready(): Promise<Readonly<Record<string, Readiness>>>
+  /** Rejects when the agent ends by an error; resolves after `close`. */
+  readonly done: Promise<void>
+  /** Finishes what was read, writes checkpoints, and lets go of everything. */
+  close(): Promise<void>
+}
+
+/** What the files named by a configuration hold, as this process uses it. */
+export interface Loaded {
+  readonly catalogue: ServiceCatalogue
+  readonly runbooks: readonly Runbook[]
+}
+
+const builtin = fileURLToPath(new URL('../runbooks/', import.meta.url))
+
+/** Reads the service catalogue and the runbooks. @throws {ConfigError | RunbookError} naming file, place and fix */
+export async function loadFiles(config: Config): Promise<Loaded> {
+  const { builtin: own, paths, mode, overrides } = config.runbooks
+  const found = await loadRunbooks([...(own ? [builtin] : []), ...paths])
+  const modes = Object.fromEntries(Object.entries(overrides).map(([name, override]) => [name, override.mode]))
+  const runbooks = adapt(found, { timeScale: config.timeScale, mode, modes })
+  return { catalogue: await loadCatalogue(config.services), runbooks }
+}
+
+async function loadCatalogue(path: string | undefined): Promise<ServiceCatalogue> {
+  if (path === undefined) return ServiceCatalogue.parse({})
+  const text = await readFile(path, 'utf8').catch(error => {
+    throw new ConfigError([`services: '${path}' cannot be read (${error.code}); create it or correct the path`])
+  })
+  let document: unknown
+  try {
+    document = parse(text)
+  } catch (error) {
+    throw new ConfigError([`${path}: ${(error as Error).message}`])
+  }
+  const parsed = ServiceCatalogue.safeParse(document ?? {})
+  if (!parsed.success) throw new ConfigError([`${path}: ${z.prettifyError(parsed.error)}`])
+  return parsed.data
+}
+
+/** The pipelines of a configuration, without running them. */
+export async function graphsOf(config: Config): Promise<Graph[]> {
+  const { catalogue, runbooks } = await loadFiles(config)
+  return buildGraphs(config, catalogue, runbooks)
+}
+
+/**
+ * Starts everything: doors, pipelines, executor, OTLP receiver and API. Whatever cannot be had is one error that names
+ * it, and what was started before is stopped again.
+ */
+export async function startAgent(config: Config, options: AgentOptions): Promise<Agent> {
+  const closing = new Closing()
+  try {
+    return await start(config, options, closing)
+  } catch (error) {
+    await closing.close()
+    throw error
+  }
+}
+
+/** What has been opened, to be closed in reverse. */
+class Closing {
+  readonly #steps: (() => Promise<unknown> | unknown)[] = []
+  #closed: Promise<void> | undefined
+
+  add(step: () => Promise<unknown> | unknown): void {
+    this.#steps.push(step)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      for (const step of this.#steps.reverse()) await step()
+    })()
+    return this.#closed
+  }
+}
+
+async function start(config: Config, { clock, logger }: AgentOptions, closing: Closing): Promise<Agent> {
+  const { catalogue, runbooks } = await loadFiles(config)
+  const folder = await holdDataFolder(config.data)
+  closing.add(() => folder.release())
+  const log = await openLog(config, { clock, logger })
+  closing.add(() => log.close())
+  const store = await openStore(config)
+  closing.add(() => store.close())
+  await migrate(store)
+  const registry = new Registry()
+  const counting = countBatches(registry, clock)
+  closing.add(() => counting.stop())
+  const around = { log, store, clock, logger, random: Math.random }
+  const running = await startPipelines(config, buildGraphs(config, catalogue, runbooks), catalogue, around)
+  closing.add(() => running.close())
+  const runs = await startRuns(config, { catalogue, runbooks }, running, around)
+  closing.add(() => runs.close())
+  const ready = () => readiness(log, store)
+  const api = await listen(config, {
+    store,
+    registry,
+    ready,
+    decide: decision => decide(running, store, clock, decision),
+  })
+  if (api) closing.add(() => api.close())
+  if (api) await folder.announce(api.address)
+  const otlp = await receive(config, log)
+  if (otlp) closing.add(() => otlp.close())
+  const done = Promise.race([running.done, runs.done])
+  // Whoever awaits it is told; nobody awaiting it is no crash.
+  done.catch(() => undefined)
+  return {
+    addresses: { ...(api ? { api: api.address } : {}), ...(otlp ? { otlp: otlp.address } : {}) },
+    ready,
+    done,
+    close: () => closing.close(),
+  }
+}
+
+interface Around {
+  readonly log: Log
+  readonly store: Store
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+async function startRuns(config: Config, { catalogue, runbooks }: Loaded, running: Running, around: Around) {
+  const { log, store, clock, logger } = around
+  const { delivery } = running
+  const secrets = new Secrets(secretsIn(config).map(secret => secret.reveal()))
+  const { baseUrl: url, apiKey } = config.render
+  const executor = new Executor({
+    runbooks,
+    catalogue,
+    clock,
+    secrets,
+    logger,
+    nonce: randomUUID,
+    ...runsDoors(delivery),
+    actions: {
+      shell: shell({ secrets }),
+      log_analysis: logAnalysis((query, scope) => searchLogs(store, query, scope), secrets),
+      render: render(
+        apiKey ? { url, apiKey: apiKey.reveal(), pollEvery: Math.max(100, 5_000 / config.timeScale) } : undefined,
+      ),
+      wait,
+    },
+  })
+  const reader = new RunsReader(executor, {
+    group: groupOf(config, 'runs'),
+    log,
+    delivery,
+    checkpoints: storedCheckpoints(store),
+    clock,
+    logger,
+    idleEvery: 1_000,
+  })
+  await reader.start()
+  return reader
+}
+
+async function readiness(log: Log, store: Store): Promise<Record<string, Readiness>> {
+  const of = (check: Promise<void>): Promise<Readiness> =>
+    check.then(
+      () => ({ ok: true }),
+      error => ({ ok: false, why: (error as Error).message }),
+    )
+  return { log: await of(log.check()), store: await of(store.check()) }
+}
+
+/** A person's answer becomes a record of the ledger, for the owner of the target to act upon. */
+async function decide({ delivery }: Running, store: Store, clock: Clock, decision: RunDecision): Promise<void> {
+  const { run, decision: type, by, reason } = decision
+  const [found] = await store.query<{ target: string; state: string }>(
+    'SELECT target, state FROM runs FINAL WHERE run = {run:String}',
+    { run },
+  )
+  if (!found) throw new HttpError('OPS_NOT_FOUND', `no run '${run}'`)
+  if (found.state !== 'awaiting_approval')
+    throw new HttpError('OPS_CONFLICT', `run '${run}' is ${found.state} and waits for nobody`)
+  const record = { type, run, target: found.target, at: clock.now(), by, reason, nonce: randomUUID() }
+  await runsDoors(delivery).append(record)
+}
+
+async function listen(
+  config: Config,
+  hooks: {
+    store: Store
+    registry: Registry
+    ready: Agent['ready']
+    decide: (decision: RunDecision) => Promise<void>
+  },
+): Promise<{ address: string; close(): Promise<void> } | undefined> {
+  const { enabled, host, port, token } = config.http
+  if (!enabled) return undefined
+  const { store, registry, ready, decide } = hooks
+  const app = await buildApi({ store, version: version(), registry, token: token?.reveal(), hooks: { ready, decide } })
+  const address = await app.listen({ host, port })
+  return { address, close: () => app.close() }
+}
+
+async function receive(config: Config, log: Log) {
+  const { enabled, host, port } = config.otlp
+  if (!enabled) return undefined
+  const topics = { logs: 'telemetry.logs', metrics: 'telemetry.metrics' }
+  const receiver = otlpReceiver({ log, topics, host, port, maxBodyBytes: config.otlp.maxRequestBytes })
+  const address = await receiver.listen()
+  return { address, close: () => receiver.close() }
+}

@@ -1,0 +1,41 @@
+import { cluster } from '../operators/cluster/cluster.ts'
+import { count, countKey } from '../operators/count.ts'
+import type { Event } from '../operators/operator.ts'
+import { scoreCounts } from '../operators/score/score-counts.ts'
+import { LogLine, type Pattern, type PatternedLine, serviceKey } from '../operators/signal.ts'
+import type { Windowing } from '../operators/window.ts'
+import { anomalyRow, logLineRow, patternCountRow, patternRow } from '../sinks/rows.ts'
+import type { Row } from '../sinks/store.ts'
+import { type Graph, pipeline } from './pipeline.ts'
+import { topics } from './topics.ts'
+
+export interface LogsOptions {
+  readonly upstream: readonly string[]
+  readonly window: Windowing
+  readonly cluster: Parameters<typeof cluster>[0]
+  readonly scoreCounts: Parameters<typeof scoreCounts>[0]
+}
+
+/** Lines of a service to patterns, their counts, and the windows in which those are not as they used to be. */
+export function logs({ upstream, window, cluster: clustering, scoreCounts: scoring }: LogsOptions): Graph {
+  const source = { name: 'logs', topic: topics.logsByService, schema: LogLine, repeats: 'position', upstream } as const
+  return pipeline<LogLine>(source, lines => {
+    const clustered = lines.through('cluster', cluster(clustering), { key: serviceKey })
+    clustered.late<LogLine>().to('log_lines', withoutPattern)
+    const patterned = clustered.select('lines', isLine).to('log_lines', logLineRow)
+    const patterns = clustered.select('patterns', isPattern).to('log_patterns', patternRow)
+    const counts = patterned.through('count', count({}), { key: countKey, window }).to('log_counts', patternCountRow)
+    patterns
+      .merge(counts)
+      .through('score', scoreCounts(scoring), { key: serviceKey })
+      .to('anomalies', anomalyRow)
+      .publish(topics.anomalies, { key: ({ environment }) => environment })
+  })
+}
+
+/** A line that came too late to be given a pattern is kept all the same. */
+const withoutPattern = (event: Event<LogLine>): Row =>
+  logLineRow({ ...event, value: { ...event.value, type: 'line', pattern: '' } })
+
+const isLine = (value: Pattern | PatternedLine): value is PatternedLine => value.type === 'line'
+const isPattern = (value: Pattern | PatternedLine): value is Pattern => value.type === 'pattern'

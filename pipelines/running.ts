@@ -1,0 +1,133 @@
+import type { Clock } from '../operators/clock.ts'
+import type { ServiceCatalogue } from '../operators/services.ts'
+import { storedCheckpoints } from '../sinks/checkpoints.ts'
+import type { Store } from '../sinks/store.ts'
+import type { Config } from './config.ts'
+import { decode } from './decode/decode.ts'
+import type { DecodeContext } from './decode/decoded.ts'
+import type { Graph } from './pipeline.ts'
+import { Delivery } from './runtime/delivery.ts'
+import { decodeMark, isMark } from './runtime/marks.ts'
+import type { Read } from './runtime/partition.ts'
+import { Runner } from './runtime/runner.ts'
+import { decodeEvent } from './runtime/wire.ts'
+import type { Log, LogRecord } from './sources/log.ts'
+import type { Logger } from './sources/logger.ts'
+import { ownTopics } from './topics.ts'
+
+export interface Surroundings {
+  readonly log: Log
+  readonly store: Store
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly random: () => number
+}
+
+/** Pipelines at work. */
+export interface Running {
+  readonly delivery: Delivery
+  readonly runners: readonly Runner[]
+  /** Rejects when a pipeline ends by an error. */
+  readonly done: Promise<void>
+  /** Resolves once everything in the topics has been worked through, and nothing more came of it. */
+  settled(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Marks fall at multiples of this of event time, in milliseconds before `timeScale`. */
+const QUANTUM = 1_000
+
+/** Starts every pipeline; their topics are created first. Resolves when all have joined their groups. */
+export async function startPipelines(
+  config: Config,
+  graphs: readonly Graph[],
+  catalogue: ServiceCatalogue,
+  around: Surroundings,
+): Promise<Running> {
+  const { log, store, clock, logger, random } = around
+  await log.ensure(ownTopics(config.inputs, config.log.partitions))
+  const stop = new AbortController()
+  const delivery = new Delivery({ log, store, clock, logger, random, signal: stop.signal })
+  const checkpoints = storedCheckpoints(store)
+  const partitions = new Map<string, number>()
+  for (const { name, topic } of graphs) partitions.set(name, await log.partitions(topic))
+  const context = contextOf(config, catalogue)
+  const inputs = new Set(config.inputs.map(({ topic }) => topic))
+  const runners = graphs.map(graph => {
+    const isEntry = inputs.has(graph.topic)
+    return new Runner({
+      graph,
+      group: groupOf(config, graph.name),
+      log,
+      delivery,
+      checkpoints,
+      clock,
+      logger,
+      read: isEntry ? record => readForeign(record, context) : record => readOwn(record, graph),
+      ...(isEntry ? { progress: progressOf(config) } : {}),
+      upstream: graph.upstream.map(name => ({ name, partitions: partitions.get(name) ?? 0 })),
+      // What enters may be old news to a new group; what is ours must not be missed.
+      start: isEntry && config.log.in === 'kafka' ? config.log.start : 'earliest',
+      checkpointEvery: config.checkpoints.every,
+      idleEvery: Math.max(20, Math.min(1_000 / config.timeScale, config.detection.idleAfter / 4)),
+    })
+  })
+  await Promise.all(runners.map(runner => runner.start()))
+  return {
+    delivery,
+    runners,
+    done: Promise.all(runners.map(runner => runner.done)).then(() => undefined),
+    async settled() {
+      // What one pipeline publishes is another's work, so twice nothing to do in a row.
+      for (let quiet = 0; quiet < 2; ) {
+        const restful = await Promise.all(runners.map(runner => runner.isAtRest()))
+        quiet = restful.every(Boolean) ? quiet + 1 : 0
+        await clock.sleep(10)
+      }
+    },
+    async close() {
+      await Promise.all(runners.map(runner => runner.close()))
+      stop.abort()
+    },
+  }
+}
+
+/** Each pipeline is a consumer group of its own. */
+export const groupOf = (config: Config, pipeline: string): string =>
+  `${config.log.in === 'kafka' ? config.log.group : 'ops-agent'}.${pipeline}`
+
+export function contextOf(config: Config, catalogue: ServiceCatalogue): DecodeContext {
+  const names = new Map(
+    Object.entries(catalogue.services).flatMap(([name, { aliases }]) => aliases.map(alias => [alias, name] as const)),
+  )
+  return {
+    environment: config.environment,
+    canonicalService: name => names.get(name) ?? name,
+    ...config.decode,
+  }
+}
+
+const progressOf = ({ detection, timeScale }: Config) => ({
+  outOfOrderness: detection.outOfOrderness,
+  idleAfter: detection.idleAfter,
+  quantum: Math.max(1, Math.round(QUANTUM / timeScale)),
+})
+
+function readForeign(record: LogRecord, context: DecodeContext): Read {
+  if (isMark(record)) return readMark(record)
+  const { events, dead, dropped } = decode(record, context)
+  return { events: events.map(event => ({ event, late: false })), dead, dropped }
+}
+
+function readOwn(record: LogRecord, { schema }: Graph): Read {
+  if (isMark(record)) return readMark(record)
+  const read = decodeEvent(record, schema)
+  return 'reason' in read ? { ...nothing, dead: [{ index: 0, ...read }] } : { ...nothing, events: [read] }
+}
+
+function readMark(record: LogRecord): Read {
+  const read = decodeMark(record)
+  return 'reason' in read ? { ...nothing, dead: [{ index: 0, ...read }] } : { ...nothing, mark: read.mark }
+}
+
+const nothing = { events: [], dead: [], dropped: {} } as const
