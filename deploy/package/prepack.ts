@@ -11,8 +11,9 @@ const folders = '{pipelines,operators,sinks,runbooks,deploy}'
 const unshipped = /\.(test|bench|fixture|d)\.ts$|(^|\/)deploy\/package\//
 
 async function modules(): Promise<string[]> {
-  const found = await Array.fromAsync(glob(`${folders}/**/*.ts`, { cwd: root }))
-  return found.filter(path => !unshipped.test(path)).sort()
+  const found: string[] = []
+  for await (const path of glob(`${folders}/**/*.ts`, { cwd: root })) if (!unshipped.test(path)) found.push(path)
+  return found.sort()
 }
 
 const compiledName = (path: string) => join(root, path.replace(/\.ts$/, '.js'))

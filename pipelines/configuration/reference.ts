@@ -65,7 +65,7 @@ const written = ({ kind, default: value }: Field): string =>
   kind === 'duration' && typeof value === 'number' ? duration(value) : flow(value)
 
 const flow = (value: unknown): string =>
-  typeof value === 'string' ? value || "''" : stringify(value, { collectionStyle: 'flow' }).trim()
+  stringify(value, { collectionStyle: 'flow', singleQuote: true, lineWidth: 0 }).trim()
 
 /** README's table of settings. */
 export function configTable(): string {

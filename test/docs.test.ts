@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { commands } from '../pipelines/commands/all.ts'
+import { loadConfig } from '../pipelines/configuration/load.ts'
+import { derivedFiles } from '../pipelines/derived.ts'
+import { errors } from '../pipelines/errors.ts'
+import { isTest, root, sources } from './repository.ts'
+
+const read = (path: string) => readFileSync(`${root}${path}`, 'utf8')
+const readme = read('README.md')
+
+test('each derived file is as the code says', async () => {
+  for (const [path, derive] of derivedFiles) {
+    const text = existsSync(`${root}${path}`) ? read(path) : ''
+    assert.equal(text, await derive(text), `${path} is stale; run npm run generate`)
+  }
+})
+
+test('the reference configuration is valid and is nothing but the defaults', () => {
+  const from = (file: string | undefined) => loadConfig({ file, env: {}, cwd: `${root}deploy` })
+  const { data: _, ...reference } = from('ops-agent.yaml')
+  const { data: __, ...defaults } = loadConfig({ env: {}, cwd: `${root}operators` })
+  assert.deepEqual(JSON.parse(JSON.stringify(reference)), JSON.parse(JSON.stringify(defaults)))
+})
+
+test('what the reference configuration has commented out is as valid', () => {
+  const uncommented = read('deploy/ops-agent.yaml').replaceAll(/^( *)# (\w+:(?: .*)?)$/gm, '$1$2')
+  assert.doesNotThrow(() => parse(uncommented, { uniqueKeys: false }))
+})
+
+test('every error code is documented, and every documented code exists', () => {
+  const raised = new Set(
+    sources()
+      .filter(source => !isTest(source) && source.path !== 'pipelines/errors.ts')
+      .flatMap(({ text }) => [...text.matchAll(/\bcode(?: = |: )'(OPS_\w+)'|\bHttpError\(\s*'(OPS_\w+)'/g)])
+      .map(([, own, http]) => own ?? http ?? ''),
+  )
+  assert.deepEqual([...raised].sort(), Object.keys(errors).sort())
+  for (const code of Object.keys(errors)) assert.ok(readme.includes(`| \`${code}\` |`), code)
+})
+
+test('README names every dependency and says why it is there, and names no other', () => {
+  const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> }
+  const table = readme.slice(readme.indexOf('## Why these libraries'), readme.indexOf('## Why it is like this'))
+  const named = [...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, names = '']) => names.split(', ')).slice(1)
+  const listed = new Set(
+    [...named, ...table.matchAll(/\b(snappyjs|lz4-napi)\b/g)].map(String).map(name => name.split(',')[0]!),
+  )
+  for (const name of Object.keys(dependencies)) assert.ok(listed.has(name), `${name} is not in README`)
+  for (const name of listed) if (!/^-+$/.test(name)) assert.ok(name in dependencies, `${name} is in README only`)
+})
+
+test('README names only commands, scripts and files that exist', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  for (const [, script = ''] of readme.matchAll(/npm run (?:-s )?(\w+)/g))
+    assert.ok(script in scripts, `npm run ${script}`)
+  const words = new Set(commands.map(({ name }) => name))
+  for (const [, words1 = ''] of readme.matchAll(/npm run -s ops -- ([a-z]+(?: [a-z]+)?)/g))
+    assert.ok(words.has(words1) || words.has(words1.split(' ')[0]!), words1)
+  for (const [, path = ''] of readme.matchAll(/`((?:deploy|test|pipelines|sinks|runbooks|operators)\/[\w./-]+)`/g))
+    assert.ok(existsSync(`${root}${path}`), `${path} does not exist`)
+})
+
+test('each command says what it does, shows an example, and describes its flags', () => {
+  for (const { name, summary, flags, examples } of commands) {
+    assert.match(summary, /^[A-Z].*\.$/s, name)
+    assert.ok(examples.length > 0, name)
+    const names = flags.map(flag => flag.name)
+    assert.equal(new Set(names).size, names.length, name)
+    for (const flag of flags) assert.match(flag.summary, /^[A-Z].*[.)]$/s, `${name} --${flag.name}`)
+  }
+})
