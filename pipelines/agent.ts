@@ -33,6 +33,7 @@ import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 import { otlpReceiver } from './sources/otlp-http.ts'
 import { countBatches } from './telemetry.ts'
+import { entryTopics } from './topics.ts'
 import { version } from './version.ts'
 
 export interface AgentOptions {
@@ -245,8 +246,7 @@ async function listen(
 async function receive(config: Config, log: Log) {
   const { enabled, host, port } = config.otlp
   if (!enabled) return undefined
-  const topics = { logs: 'telemetry.logs', metrics: 'telemetry.metrics' }
-  const receiver = otlpReceiver({ log, topics, host, port, maxBodyBytes: config.otlp.maxRequestBytes })
+  const receiver = otlpReceiver({ log, topics: entryTopics, host, port, maxBodyBytes: config.otlp.maxRequestBytes })
   const address = await receiver.listen()
   return { address, close: () => receiver.close() }
 }

@@ -10,6 +10,7 @@ import { contextOf, type Running, startPipelines } from './running.ts'
 import { appendedSoFar, type ReplayProgress, replayFiles } from './sources/files.ts'
 import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
+import { entryTopics } from './topics.ts'
 
 /** How far a replay has come. */
 export interface ReplayStep {
@@ -58,8 +59,11 @@ const tables = [
  * Sends files through the same pipelines as everything else, and waits until they have passed. Doing it again adds
  * nothing. No runbook is run.
  */
-export async function replay(config: Config, request: ReplayRequest): Promise<ReplayResult> {
+export async function replay(configured: Config, request: ReplayRequest): Promise<ReplayResult> {
   const { logger } = request
+  // Files come in by our own topics, whatever else the agent listens to.
+  const inputs = Object.values(entryTopics).map(topic => ({ topic, foreign: false }))
+  const config: Config = { ...configured, inputs }
   const clock = systemClock
   const folder = await holdDataFolder(config.data)
   const opened: (() => Promise<unknown>)[] = [() => folder.release()]
@@ -94,7 +98,7 @@ async function readAll(
   const announced = barrier(kinds.length, settled)
   const progress = await Promise.all(
     kinds.map(async kind => {
-      const topic = kind === 'logs' ? 'telemetry.logs' : 'telemetry.metrics'
+      const topic = entryTopics[kind]
       return replayFiles({
         log,
         topic,

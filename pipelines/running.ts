@@ -34,6 +34,9 @@ export interface Running {
   close(): Promise<void>
 }
 
+/** How long joining the groups may take before somebody else must be holding partitions, in milliseconds. */
+const PATIENCE = 60_000
+
 /** Marks fall at multiples of this of event time, in milliseconds before `timeScale`. */
 const QUANTUM = 1_000
 
@@ -53,6 +56,7 @@ export async function startPipelines(
   for (const { name, topic } of graphs) partitions.set(name, await log.partitions(topic))
   const context = contextOf(config, catalogue)
   const inputs = new Set(config.inputs.map(({ topic }) => topic))
+  const foreign = new Set(config.inputs.filter(input => input.foreign).map(({ topic }) => topic))
   const runners = graphs.map(graph => {
     const isEntry = inputs.has(graph.topic)
     return new Runner({
@@ -66,8 +70,8 @@ export async function startPipelines(
       read: isEntry ? record => readForeign(record, context) : record => readOwn(record, graph),
       ...(isEntry ? { progress: progressOf(config) } : {}),
       upstream: graph.upstream.map(name => ({ name, partitions: partitions.get(name) ?? 0 })),
-      // What enters may be old news to a new group; what is ours must not be missed.
-      start: isEntry && config.log.in === 'kafka' ? config.log.start : 'earliest',
+      // What lies in somebody else's topic may be old news to a new group; what was sent to us must not be missed.
+      start: foreign.has(graph.topic) && config.log.in === 'kafka' ? config.log.start : 'earliest',
       checkpointEvery: config.checkpoints.every,
       idleEvery: Math.max(20, Math.min(1_000 / config.timeScale, config.detection.idleAfter / 4)),
     })
@@ -78,8 +82,14 @@ export async function startPipelines(
     runners,
     done: Promise.all(runners.map(runner => runner.done)).then(() => undefined),
     async settled() {
+      const joined = clock.now() + PATIENCE
       // What one pipeline publishes is another's work, so twice nothing to do in a row.
       for (let quiet = 0; quiet < 2; ) {
+        const lacking = runners.find(runner => !runner.ownsAll)
+        if (lacking && clock.now() > joined)
+          throw new Error(
+            `pipeline ${lacking.name}: another process works on some of its partitions (group '${groupOf(config, lacking.name)}'); stop it, or set log.group`,
+          )
         const restful = await Promise.all(runners.map(runner => runner.isAtRest()))
         quiet = restful.every(Boolean) ? quiet + 1 : 0
         await clock.sleep(10)

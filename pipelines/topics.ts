@@ -9,6 +9,9 @@ export const topics = {
   runs: 'ops.runs',
 } as const
 
+/** Where our own receivers put what enters. */
+export const entryTopics = { logs: 'telemetry.logs', metrics: 'telemetry.metrics' } as const
+
 /**
  * What must exist before the agent runs. Keys: the first two `environment/service`; anomalies and incidents
  * `environment`; runs `environment/service` of their target, and never compacted, since it is the ledger of effects.

@@ -99,6 +99,11 @@ export class Runner implements Reader {
     await this.#subscription?.close()
   }
 
+  /** Whether every partition of the topic is ours. */
+  get ownsAll(): boolean {
+    return this.#tasks.size === this.#partitions
+  }
+
   /** Whether every partition is ours, read to its end, and has told its readers how far it came. */
   async isAtRest(): Promise<boolean> {
     const ends = await this.#options.log.ends(this.#options.graph.topic)
