@@ -1,4 +1,3 @@
-import { basename, dirname } from 'node:path'
 import type { Clock } from '../../operators/clock.ts'
 import type { EventTime } from '../../operators/operator.ts'
 import { isHeading } from '../decode/csv.ts'
@@ -6,6 +5,7 @@ import { decode } from '../decode/decode.ts'
 import { type DecodeContext, type Decoded, entryHeaders } from '../decode/decoded.ts'
 import { encodeMark } from '../runtime/marks.ts'
 import { type Chunk, chunksOf, lastLineOf, linesBehind } from './file-chunks.ts'
+import { fileHeaders } from './file-headers.ts'
 
 export interface FileTiming {
   /** How far past its newest time a file's closing mark lies, in milliseconds. */
@@ -75,13 +75,14 @@ export class FileStream {
   #announced = Number.NEGATIVE_INFINITY
   #end = 0
   #passed = 0
+  #parts = 0
   #complete = false
 
   constructor(options: FileStreamOptions) {
     this.name = `file:${options.path}`
     this.size = options.size
     this.#options = options
-    this.#headers = headersOf(options, this.name)
+    this.#headers = fileHeaders(options, this.name)
     this.#chunks = this.#fromBeginning()
   }
 
@@ -92,7 +93,7 @@ export class FileStream {
 
   /** Lines or points of the file, whether they are appended now or were before. */
   get parts(): number {
-    return this.#entries.reduce((total, { parts }) => total + parts, 0)
+    return this.#parts
   }
 
   /** Bytes that were gone through in the reading under way. */
@@ -114,13 +115,9 @@ export class FileStream {
       const times = decoded.events.map(({ time }) => time)
       const oldest = times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
       this.#newest = times.reduce((a, b) => Math.max(a, b), this.#newest ?? Number.NEGATIVE_INFINITY)
-      this.#entries.push({
-        offset: chunk.offset,
-        lastLine: lastLineOf(chunk),
-        oldest,
-        previous,
-        parts: partsOf(decoded),
-      })
+      const parts = partsOf(decoded)
+      this.#entries.push({ offset: chunk.offset, lastLine: lastLineOf(chunk), oldest, previous, parts })
+      this.#parts += parts
       previous = times.at(-1) ?? previous
       this.#end = chunk.end
       this.#passed = chunk.end
@@ -250,26 +247,3 @@ const firstLineOf = (chunk: Chunk): string => /^[^\r\n]*/.exec(chunk.value.toStr
 
 const partsOf = ({ events, dead, dropped }: Decoded): number =>
   events.length + dead.length + Object.values(dropped).reduce((a, b) => a + b, 0)
-
-function headersOf({ path, kind, reference, service, environment }: FileStreamOptions, name: string) {
-  const plain = path.replace(/\.gz$/, '')
-  const base = basename(plain).replace(/(?<=.)\.[^.]+$/, '')
-  const folder = basename(dirname(path))
-  const headers: Record<string, string> = {
-    [entryHeaders.contentType]: kind === 'logs' ? 'text/plain' : contentTypeOf(plain),
-    [entryHeaders.origin]: name,
-    [entryHeaders.reference]: String(reference),
-    [entryHeaders.historical]: '1',
-  }
-  const of = service ?? (kind === 'logs' ? base : folder)
-  if (of !== '' && of !== '.' && of !== '..') headers[entryHeaders.service] = of
-  if (environment !== undefined) headers[entryHeaders.environment] = environment
-  if (kind === 'metrics') headers[entryHeaders.metric] = base
-  return headers
-}
-
-function contentTypeOf(path: string): string {
-  if (path.endsWith('.csv')) return 'text/csv'
-  if (/\.(jsonl|ndjson|json)$/.test(path)) return 'application/x-ndjson'
-  throw new Error(`metrics file '${path}': neither .csv nor .jsonl; rename it, or correct the pattern`)
-}

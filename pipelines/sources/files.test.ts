@@ -14,6 +14,7 @@ import { decode } from '../decode/decode.ts'
 import { type DeadPart, defaultContext } from '../decode/decoded.ts'
 import { decodeMark, isMark } from '../runtime/marks.ts'
 import { chunksOf } from './file-chunks.ts'
+import { slidingMinimum } from './file-stream.ts'
 import { appendedSoFar, type ReplayOptions, type ReplayProgress, replayFiles } from './files.ts'
 
 const now = Date.parse('2026-11-22T12:00:00Z')
@@ -284,7 +285,22 @@ test('progress is told, and ends with everything', async () => {
       bytes: 600_000,
       totalBytes: 600_000,
       parts: 300_000,
+      totalParts: 300_000,
       records: 10,
     })
   })
+})
+
+test('what is to come is known as far as is looked ahead', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 8 }),
+      (values, width) => {
+        const wanted = values.map((_, at) => Math.min(...values.slice(at, at + width)))
+        assert.deepEqual(slidingMinimum(values, width), wanted)
+      },
+    ),
+    { seed: 9, numRuns: 500 },
+  )
 })
