@@ -26,13 +26,21 @@ export interface BrokerOptions {
   readonly dir?: string
   /** Absent: any free one. */
   readonly port?: number
+  /** Listeners beside the plain one. What they need to work is for `properties` to say. */
+  readonly listeners?: readonly Protocol[]
   /** Further lines of server.properties. */
   readonly properties?: Readonly<Record<string, string>>
+  /** Users to log in by SCRAM, either kind. */
+  readonly users?: readonly { readonly name: string; readonly password: string }[]
 }
+
+export type Protocol = 'SASL_PLAINTEXT' | 'SSL' | 'SASL_SSL'
 
 export interface Broker {
   /** host:port. */
   readonly address: string
+  /** host:port of another listener. */
+  listener(protocol: Protocol): string
   /** Folder with the broker's jars, Kafka's own tools among them. */
   readonly jars: string
   /** Lets it end in order; kills it if that takes too long. Removes its folder unless that was given. */
@@ -51,14 +59,17 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const jars = await brokerJars()
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'ops-kafka-')))
   await mkdir(dir, { recursive: true })
-  const port = options.port ?? (await freePort())
-  const address = `127.0.0.1:${port}`
+  const address = `127.0.0.1:${options.port ?? (await freePort())}`
+  const listeners = new Map<string, string>([['PLAINTEXT', address]])
+  for (const protocol of options.listeners ?? []) listeners.set(protocol, `127.0.0.1:${await freePort()}`)
   const properties = join(dir, 'server.properties')
-  await writeFile(properties, serverProperties(port, await freePort(), join(dir, 'data'), options.properties))
-  if (!existsSync(join(dir, 'data'))) await format(jars, properties)
+  const data = join(dir, 'data')
+  await writeFile(properties, serverProperties(listeners, `127.0.0.1:${await freePort()}`, data, options.properties))
+  if (!existsSync(data)) await format(jars, properties, options.users ?? [])
   let running = await launch(jars, dir, address)
   return {
     address,
+    listener: protocol => listeners.get(protocol)!,
     jars,
     async stop() {
       await running.end('SIGTERM')
@@ -72,13 +83,19 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   }
 }
 
-function serverProperties(port: number, controllerPort: number, data: string, more: Record<string, string> = {}) {
+function serverProperties(
+  listeners: ReadonlyMap<string, string>,
+  controller: string,
+  data: string,
+  more: Readonly<Record<string, string>> = {},
+): string {
+  const open = [...listeners].map(([protocol, address]) => `${protocol}://${address}`).join(',')
   const lines = {
     'process.roles': 'broker,controller',
     'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.quorum.voters': `1@${controller}`,
+    listeners: `${open},CONTROLLER://${controller}`,
+    'advertised.listeners': open,
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': data,
     'num.partitions': '1',
@@ -111,10 +128,13 @@ async function freePort(): Promise<number> {
   return port
 }
 
-async function format(jars: string, properties: string): Promise<void> {
+async function format(jars: string, properties: string, users: NonNullable<BrokerOptions['users']>): Promise<void> {
   const id = randomBytes(16).toString('base64url')
   const tool = [...JVM, ...LOGGING, '-cp', `${jars}/*`, 'kafka.tools.StorageTool']
-  await promisify(execFile)('java', [...tool, 'format', '-t', id, '-c', properties])
+  const scram = users.flatMap(({ name, password }) =>
+    ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap(kind => ['-S', `${kind}=[name=${name},password=${password}]`]),
+  )
+  await promisify(execFile)('java', [...tool, 'format', '-t', id, '-c', properties, ...scram])
 }
 
 interface Running {

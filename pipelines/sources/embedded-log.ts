@@ -11,6 +11,7 @@ import { GroupOffsets } from './group-offsets.ts'
 import type { Log, LogRecord, NewRecord, Reader, SubscribeOptions, Subscription, TopicSpec } from './log.ts'
 import type { Logger } from './logger.ts'
 import { PartitionFiles } from './partition-files.ts'
+import { MissingTopics } from './topics.ts'
 
 const NAME = 'embedded log'
 const LEGAL_TOPIC = /^(?!\.\.?$)[a-zA-Z0-9._-]{1,249}$/
@@ -154,8 +155,7 @@ class EmbeddedLog implements Log {
 
   #topic(topic: string): Topic {
     const found = this.#topics.get(topic)
-    if (!found)
-      throw new SinkError(NAME, 'misconfigured', `topic '${topic}' does not exist; run \`ops-agent topics apply\``)
+    if (!found) throw new MissingTopics(NAME, [topic], `no topic '${topic}'; run \`ops-agent topics apply\``)
     return found
   }
 

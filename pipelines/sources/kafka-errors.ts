@@ -42,7 +42,8 @@ const SOCKET: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer',
 }
 
-const START = 'start it or set log.brokers'
+/** What to do about brokers that are not there. */
+export const START = 'start it or set log.brokers'
 
 /** The error and its causes, outermost first. */
 function chain(error: unknown): KafkaError[] {
@@ -74,7 +75,8 @@ export function toSinkError(error: unknown, address: string, about = ''): SinkEr
   const socket = errors.find(({ name }) => name.startsWith('KafkaJSConnection'))
   if (socket) return new SinkError(sink, ...connection(socket, address), { cause: error })
   const last = errors.at(-1)
-  if (last?.name === 'KafkaJSRequestTimeoutError') return said('unreachable', `no answer in time; ${START}`)
+  if (last?.name === 'KafkaJSRequestTimeoutError' || last?.message === 'Broker not connected')
+    return said('unreachable', `no answer in time; ${START}`)
   // The rest are elections, coordinators that are loading, brokers not known yet: waiting helps.
   if (last?.retriable ?? last?.name.startsWith('KafkaJS')) return said('unreachable', last?.message ?? String(error))
   return said('rejected', last?.message ?? String(error))

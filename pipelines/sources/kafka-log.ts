@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Clock } from '../../operators/clock.ts'
 import { SinkError } from '../../sinks/store.ts'
 import { Appends } from './appends.ts'
@@ -14,11 +15,12 @@ import {
   type KafkaConnection,
   type Producer,
 } from './kafka-client.ts'
-import { protocolType, toOffset, toSinkError } from './kafka-errors.ts'
+import { protocolType, START, toOffset, toSinkError } from './kafka-errors.ts'
 import { toLogRecord } from './kafka-record.ts'
 import { KafkaSubscription } from './kafka-subscription.ts'
 import type { Log, LogRecord, NewRecord, Reader, SubscribeOptions, Subscription, TopicSpec } from './log.ts'
 import { TopicNames } from './topic-names.ts'
+import { MissingTopics } from './topics.ts'
 
 const READ_BYTES = 1024 * 1024
 /** After these the broker knows nothing of our producer any more, or too much: only a new one can go on. */
@@ -28,6 +30,8 @@ const PRODUCER_LOST = new Set([
   'INVALID_PRODUCER_EPOCH',
   'INVALID_PRODUCER_ID_MAPPING',
 ])
+/** How long parting from brokers may take that do not answer. */
+const CLOSE = 5_000
 /** How often to ask a broker that has just started and is loading its coordinators; each takes a second or two. */
 const LOADING_ATTEMPTS = 10
 
@@ -60,10 +64,22 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
   try {
     await log.check()
   } catch (error) {
-    await log.close()
+    void log.close()
     throw error
   }
   return log
+}
+
+/** What the work answers, or that it was late; then it goes on unseen. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | 'late'> {
+  const inTime = new AbortController()
+  const late = setTimeout(ms, 'late' as const, { signal: inTime.signal }).catch(() => 'late' as const)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    inTime.abort()
+    work.catch(() => undefined)
+  }
 }
 
 class KafkaLog implements Log {
@@ -100,7 +116,7 @@ class KafkaLog implements Log {
       else if (count < spec.partitions)
         throw this.#error(
           'misconfigured',
-          `topic '${spec.topic}' has ${count} partitions, and ${spec.partitions} are asked for; lower log.partitions, or add partitions to the topic`,
+          `topic '${this.#names.inKafka(spec.topic)}' has ${count} partitions, and ${spec.partitions} are asked for; lower log.partitions, or add partitions to the topic`,
         )
     }
     if (missing.length === 0) return
@@ -160,31 +176,35 @@ class KafkaLog implements Log {
   }
 
   async check(): Promise<void> {
-    await this.#ask('', admin => admin.describeCluster())
+    const patience = 2 * (this.#options.connectTimeout ?? 5_000)
+    const asked = this.#ask('', admin => admin.describeCluster())
+    if ((await within(patience, asked)) === 'late')
+      throw this.#error('unreachable', `no answer in ${patience / 1_000} s; ${START}`)
   }
 
   async close(): Promise<void> {
     await Promise.allSettled([...this.#subscriptions].map(subscription => subscription.close()))
     const disconnect = async (part: Promise<{ disconnect(): Promise<void> }> | undefined) => (await part)?.disconnect()
-    await Promise.allSettled([
-      disconnect(this.#producer),
-      disconnect(this.#cluster),
-      this.#connected?.catch(() => undefined).then(() => this.#admin.disconnect()),
-    ])
+    const admin = this.#connected?.catch(() => undefined).then(() => this.#admin)
+    await within(CLOSE, Promise.allSettled([this.#producer, this.#cluster, admin].map(disconnect)))
   }
 
   #error(reason: SinkError['reason'], message: string): SinkError {
     return new SinkError(`kafka ${this.address}`, reason, message)
   }
 
-  #missing(topics: readonly string[]): SinkError {
-    const [foreign, own] = [true, false].map(is => topics.filter(topic => this.#names.isForeign(topic) === is))
-    const quoted = (list: string[]) => list.map(topic => `'${this.#names.inKafka(topic)}'`).join(', ')
-    const parts = [
-      own!.length > 0 ? `no topic ${quoted(own!)}; run \`ops-agent topics apply\` as a user who may create topics` : '',
-      foreign!.length > 0 ? `no topic ${quoted(foreign!)}, which is foreign; correct inputs` : '',
+  #missing(topics: readonly string[]): MissingTopics {
+    const quoted = (foreign: boolean) =>
+      topics
+        .filter(topic => this.#names.isForeign(topic) === foreign)
+        .map(topic => `'${this.#names.inKafka(topic)}'`)
+        .join(', ')
+    const [own, foreign] = [quoted(false), quoted(true)]
+    const said = [
+      ...(own === '' ? [] : [`no topic ${own}; run \`ops-agent topics apply\` as a user who may create topics`]),
+      ...(foreign === '' ? [] : [`no topic ${foreign}, which is foreign and not ours to create; correct inputs`]),
     ]
-    return this.#error('misconfigured', parts.filter(part => part !== '').join('; '))
+    return new MissingTopics(`kafka ${this.address}`, topics, said.join('; '))
   }
 
   /** Asks the brokers something; what goes wrong is said in our words. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Log, LogRecord, NewRecord } from '../../pipelines/sources/log.ts'
 import { Placement } from '../../pipelines/sources/placement.ts'
+import { applyTopics, planTopics } from '../../pipelines/sources/topics.ts'
 import { SinkError } from '../../sinks/store.ts'
 import { RecordingReader } from '../kit/log.ts'
 
@@ -266,6 +267,24 @@ export function logContract(setup: (t: TestContext) => Promise<LogUnderTest | un
       misconfigured(`${missing}'`),
     )
     await log.check()
+  })
+
+  contract('topics are planned, then applied', async (_t, log, { name }) => {
+    const [small, absent, fine] = [name('plan small'), name('plan absent'), name('plan fine')]
+    await log.ensure([
+      { topic: small, partitions: 1 },
+      { topic: fine, partitions: 3 },
+    ])
+    const specs = [small, absent, fine].map(topic => ({ topic, partitions: 2 }))
+    assert.deepEqual(await planTopics(log, specs), {
+      missing: [specs[1]],
+      tooFewPartitions: [{ topic: small, has: 1, needs: 2 }],
+      ok: [specs[2]],
+    })
+    await assert.rejects(applyTopics(log, specs), new RegExp(`'${small}' has 1 and needs 2`))
+    await assert.rejects(log.partitions(absent))
+    assert.deepEqual((await applyTopics(log, specs.slice(1))).missing, [specs[1]])
+    assert.deepEqual((await planTopics(log, specs.slice(1))).ok, specs.slice(1))
   })
 
   contract('a subscription takes several topics', async (t, log, { name }) => {
