@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Row, Store } from './store.ts'
 
 /** One partition of one pipeline. */
@@ -28,66 +29,176 @@ export interface CheckpointChanges {
 export interface Checkpoints {
   /** The newest one that was written whole; undefined: never checkpointed. */
   load(at: CheckpointKey): Promise<Checkpoint | undefined>
-  /** Resolves once it is durable. `next` must not be below that of the checkpoint it builds on. */
+  /**
+   * Resolves once it is durable; after a rejection the same call may be made again. Changes build on what this very
+   * object loaded or saved last. Names are not empty.
+   */
   save(at: CheckpointKey, changes: CheckpointChanges): Promise<void>
 }
 
-/** The name of the row that is written last and makes the others count. */
-const MANIFEST = ''
+/** One call of `save`: its name, and how many entries it wrote. */
+type Save = readonly [id: string, rows: number]
 
-/** Checkpoints in the table of that name: what changed, then the manifest. */
-export function storedCheckpoints(store: Store): Checkpoints {
+/** The saves that make up a checkpoint, the full one first. */
+interface Chain {
+  readonly generation: number
+  /** How many saves the partition has had: tells two of the same offset apart. */
+  readonly sequence: number
+  readonly saves: readonly Save[]
+}
+
+interface Manifest extends Chain {
+  readonly next: number
+}
+
+/** The entry of the row that is written last and says which others count. */
+const MANIFEST = ''
+const FORMAT = 1
+
+/** Entries read by one query: what its rows weigh is what the event loop is held for. */
+const PAGE = 1_000
+
+/**
+ * Checkpoints in the table of that name. A save writes the entries that changed, then the manifest: a row with the next
+ * offset and the names of all saves since the last full one, its own included. Rows count only through a manifest that
+ * names their save, so what a crash or a process without its partition leaves behind is never read; the manifest with
+ * the highest offset is the one that is valid. A full save begins a new generation, and drops those nobody needs.
+ * @param writer tells the saves of this process from those of all others
+ */
+export function storedCheckpoints(store: Store, writer: string = randomUUID()): Checkpoints {
+  const chains = new Map<string, Chain>()
+  let saves = 0
   return {
     async load(at) {
-      const [manifest] = await store.query<{ next: number; whole: number }>(
-        `SELECT next, whole FROM checkpoints FINAL WHERE ${HERE} AND name = '' ORDER BY next DESC LIMIT 1`,
-        { ...at },
-      )
-      if (!manifest) return undefined
-      const rows = await store.query<{ name: string; json: string; gone: boolean }>(
-        `SELECT name, argMax(json, next) AS json, argMax(gone, next) AS gone FROM checkpoints
-         WHERE ${HERE} AND next >= {whole:UInt64} AND next <= {next:UInt64} AND name != '' GROUP BY name`,
-        { ...at, ...manifest },
-      )
-      const entries = new Map(rows.filter(({ gone }) => !gone).map(({ name, json }) => [name, json]))
-      return { next: manifest.next, entries }
+      const found = await newest(store, at)
+      if (found) chains.set(nameOf(at), found.manifest)
+      return found && { next: found.manifest.next, entries: found.entries }
     },
 
     async save(at, { next, full, changed, removed }) {
-      const whole = full ? next : await wholeBefore(store, at)
-      const row = (name: string, json: string, gone: boolean): Row => ({ ...at, next, name, json, gone, whole })
-      const rows = [
-        ...[...changed].map(([name, json]) => row(name, json, false)),
-        ...removed.map(name => row(name, '', true)),
-      ]
-      await store.insert('checkpoints', rows)
-      await store.insert('checkpoints', [row(MANIFEST, '', false)])
-      if (full) await store.command(forget(at, next))
+      const known = chains.get(nameOf(at))
+      if (!full && !known)
+        throw new Error(`checkpoint of ${nameOf(at)}: changes build on nothing; load it, or save the whole state first`)
+      const before = known ?? (await manifestsOf(store, at))[0]
+      const id = `${writer}/${++saves}`
+      const chain = following(before, next, full, [id, changed.size + removed.length])
+      const row = (entry: string, value: string, gone: boolean): Row => ({
+        ...{ pipeline: at.pipeline, topic: at.topic, partition: at.partition, generation: chain.generation, entry },
+        ...{ save: id, sequence: chain.sequence, next, removed: gone, value },
+      })
+      const entries = [...changed].map(([name, json]) => row(written(name), json, false))
+      for (const name of removed) entries.push(row(written(name), '', true))
+      await store.insert('checkpoints', entries, id)
+      const manifest = JSON.stringify({ format: FORMAT, saves: chain.saves })
+      await store.insert('checkpoints', [row(MANIFEST, manifest, false)], `${id}/manifest`)
+      chains.set(nameOf(at), chain)
+      if (full) await prune(store, at)
     },
   }
 }
 
+const nameOf = ({ pipeline, topic, partition }: CheckpointKey): string => `${pipeline} ${topic}/${partition}`
+
+function following(before: Chain | undefined, next: number, full: boolean, save: Save): Chain {
+  const sequence = (before?.sequence ?? 0) + 1
+  return full || !before
+    ? { generation: next, sequence, saves: [save] }
+    : { generation: before.generation, sequence, saves: [...before.saves, save] }
+}
+
 const HERE = 'pipeline = {pipeline:String} AND topic = {topic:String} AND partition = {partition:UInt32}'
 
-async function wholeBefore(store: Store, at: CheckpointKey): Promise<number> {
-  const [manifest] = await store.query<{ whole: number }>(
-    `SELECT whole FROM checkpoints FINAL WHERE ${HERE} AND name = '' ORDER BY next DESC LIMIT 1`,
-    { ...at },
+async function newest(
+  store: Store,
+  at: CheckpointKey,
+): Promise<{ manifest: Manifest; entries: Map<string, string> } | undefined> {
+  const manifests = await manifestsOf(store, at)
+  for (const manifest of manifests) {
+    const entries = await entriesOf(store, at, manifest)
+    // Looked at afterwards: a full save elsewhere may have dropped the generation while it was being read.
+    if (await isComplete(store, at, manifest)) return { manifest, entries }
+  }
+  if (manifests.length === 0) return undefined
+  throw new Error(
+    `checkpoint of ${nameOf(at)} in ${store.address}: entries of it are missing; restore the table checkpoints, or delete its rows to start afresh`,
   )
-  if (!manifest) throw new Error(`checkpoint of ${at.pipeline} ${at.topic}/${at.partition}: the first must be whole`)
-  return manifest.whole
 }
 
-/** Older states are of no use once a whole one stands; lightweight, and lazily merged away. */
-function forget({ pipeline, topic, partition }: CheckpointKey, next: number): string {
-  const text = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
-  return `DELETE FROM checkpoints WHERE pipeline = ${text(pipeline)} AND topic = ${text(topic)} AND partition = ${partition} AND next < ${next}`
+/** Newest first. One is enough but for a drop in the middle of a load. */
+async function manifestsOf(store: Store, at: CheckpointKey): Promise<Manifest[]> {
+  const rows = await store.query<Omit<Manifest, 'saves'> & { value: string }>(
+    `SELECT next, generation, sequence, value FROM checkpoints
+     WHERE ${HERE} AND entry = '' ORDER BY next DESC, sequence DESC, save DESC LIMIT 1 BY save LIMIT 5`,
+    { ...at },
+  )
+  return rows.map(({ value, ...rest }) => {
+    const { format, saves } = JSON.parse(value) as { format: number; saves: Save[] }
+    if (format !== FORMAT)
+      throw new Error(
+        `checkpoint of ${nameOf(at)}: it has format ${format}, and this ops-agent reads ${FORMAT}; upgrade it`,
+      )
+    return { ...rest, saves }
+  })
 }
+
+async function entriesOf(
+  store: Store,
+  at: CheckpointKey,
+  { generation, saves }: Manifest,
+): Promise<Map<string, string>> {
+  const entries = new Map<string, string>()
+  const chain = { ...at, generation, saves: saves.map(([id]) => id), page: PAGE }
+  for (let after = MANIFEST; ; ) {
+    const rows = await store.query<{ entry: string; value: string; removed: boolean }>(
+      `SELECT entry, value, removed FROM checkpoints
+       WHERE ${HERE} AND generation = {generation:UInt64} AND entry > {after:String} AND save IN {saves:Array(String)}
+       ORDER BY entry, sequence DESC LIMIT 1 BY entry LIMIT {page:UInt32}`,
+      { ...chain, after },
+    )
+    for (const { entry, value, removed } of rows) if (!removed) entries.set(read(entry), value)
+    if (rows.length < PAGE) return entries
+    after = rows.at(-1)!.entry
+  }
+}
+
+async function isComplete(store: Store, at: CheckpointKey, { generation, saves }: Manifest): Promise<boolean> {
+  const rows = await store.query<{ save: string; rows: number }>(
+    `SELECT save, uniqExact(entry) AS rows FROM checkpoints
+     WHERE ${HERE} AND generation = {generation:UInt64} AND entry != '' AND save IN {saves:Array(String)} GROUP BY save`,
+    { ...at, generation, saves: saves.map(([id]) => id) },
+  )
+  const found = new Map(rows.map(row => [row.save, row.rows]))
+  return saves.every(([id, count]) => (found.get(id) ?? 0) === count)
+}
+
+/**
+ * Drops the generations before that of the valid checkpoint. Which that is, is asked and not remembered: a process that
+ * has lost its partition may not take the ground from under the one that has it.
+ */
+async function prune(store: Store, at: CheckpointKey): Promise<void> {
+  const generations = await store.query<{ generation: number }>(
+    `SELECT DISTINCT generation FROM checkpoints WHERE ${HERE} AND generation < (
+       SELECT generation FROM checkpoints WHERE ${HERE} AND entry = '' ORDER BY next DESC, sequence DESC LIMIT 1)`,
+    { ...at },
+  )
+  const text = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+  for (const { generation } of generations)
+    await store.command(
+      `ALTER TABLE checkpoints DROP PARTITION (${text(at.pipeline)}, ${text(at.topic)}, ${at.partition}, ${generation})`,
+    )
+}
+
+/** A name as it is stored: the store keeps no half surrogate pairs, and the state of such a key must be found again. */
+function written(name: string): string {
+  if (name === MANIFEST) throw new Error('checkpoint: an entry without a name')
+  return name.isWellFormed() && !name.startsWith('"') ? name : JSON.stringify(name)
+}
+
+const read = (entry: string): string => (entry.startsWith('"') ? (JSON.parse(entry) as string) : entry)
 
 /** Checkpoints that are gone with the process; for tests and for what need not survive. */
 export function memoryCheckpoints(): Checkpoints {
   const kept = new Map<string, Checkpoint>()
-  const nameOf = ({ pipeline, topic, partition }: CheckpointKey): string => `${pipeline}\n${topic}\n${partition}`
   return {
     async load(at) {
       const checkpoint = kept.get(nameOf(at))
@@ -95,6 +206,8 @@ export function memoryCheckpoints(): Checkpoints {
     },
     async save(at, { next, full, changed, removed }) {
       const before = kept.get(nameOf(at))
+      if (!before && !full)
+        throw new Error(`checkpoint of ${nameOf(at)}: changes build on nothing; load it, or save the whole state first`)
       if (before && before.next > next) return
       const entries = new Map(full ? [] : before?.entries)
       for (const [name, json] of changed) entries.set(name, json)

@@ -1,14 +1,16 @@
-/** A part of a record that could not be read or worked on, with its coordinates. */
+/** A record, or a part of one, that could not be read: where it is, why it is here, and what it was. */
 export interface DeadLetter {
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /** Position of the part in the record. */
+  /** Position of the part in the record; 0 if it is the whole record. */
   readonly index: number
+  /** From the closed list of the decoder. */
   readonly reason: string
+  /** A sentence for people. */
   readonly detail: string
   readonly value: Buffer | null
   readonly headers: Readonly<Record<string, string>>
-  /** Milliseconds since 1970, by the log's clock. */
+  /** When the log took the record, milliseconds since 1970 by the log's clock. */
   readonly appendedAt: number
 }

@@ -1,61 +1,74 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import { SinkError, type Store } from './store.ts'
+import { fileURLToPath } from 'node:url'
+import type { Store } from './store.ts'
 
-/** A numbered file of `sinks/tables`. */
-export interface Migration {
+interface Migration {
   readonly name: string
-  readonly sql: string
+  readonly statements: readonly string[]
+  readonly checksum: string
 }
 
-/** Reads the migrations that come with this version, in order. */
-export async function migrations(folder: URL = new URL('./tables/', import.meta.url)): Promise<Migration[]> {
-  const names = (await readdir(folder)).filter(name => /^\d{4}-[a-z0-9-]+\.sql$/.test(name)).sort()
-  return Promise.all(names.map(async name => ({ name, sql: await readFile(new URL(name, folder), 'utf8') })))
-}
+const folder = new URL('./tables/', import.meta.url)
+
+// Applied migrations. Identity: name. Writing twice is harmless: a second row of a name replaces its equal.
+const register = `CREATE TABLE IF NOT EXISTS migrations (
+  name String,
+  checksum String,
+  written_at DateTime64(3, 'UTC') DEFAULT now64(3)
+) ENGINE = ReplacingMergeTree ORDER BY name`
 
 /**
- * Applies what has not been applied, in order; answers the names of what it applied. Two processes at once do no harm:
- * each statement is written so that doing it twice is an error that names the table, or nothing.
- * @throws {SinkError} `misconfigured` if an applied migration has changed since, naming it
+ * Applies the numbered files of `tables` that the store has not seen, in order; answers their names.
+ *
+ * ClickHouse has neither transactions over statements nor locks, so every statement of a migration must be one that
+ * may run twice (`IF NOT EXISTS` and its kin): then a crash in the middle, and two processes at once, do no harm.
+ * @throws {Error} if an applied file has changed since, or the numbers have a gap
+ * @throws {SinkError} if the store does not take a statement
  */
-export async function migrate(store: Store, all: readonly Migration[]): Promise<string[]> {
-  await store.command(
-    `CREATE TABLE IF NOT EXISTS migrations (name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
-     ENGINE = ReplacingMergeTree ORDER BY name`,
-  )
-  const applied = new Map(
-    (await store.query<{ name: string; checksum: string }>('SELECT name, checksum FROM migrations FINAL')).map(row => [
-      row.name,
-      row.checksum,
-    ]),
-  )
-  const fresh: string[] = []
-  for (const migration of all) {
-    const checksum = checksumOf(migration)
-    const known = applied.get(migration.name)
-    if (known === checksum) continue
-    if (known !== undefined)
-      throw new SinkError(
-        `store ${store.address}`,
-        'misconfigured',
-        `migration ${migration.name} was applied with checksum ${known} and now has ${checksum}; restore the file, or start with a fresh database`,
+export async function migrate(store: Store, tables: URL = folder): Promise<string[]> {
+  const migrations = await read(tables)
+  await store.command(register)
+  const applied = await appliedTo(store)
+  for (const { name, checksum } of migrations) {
+    const known = applied.get(name)
+    if (known !== undefined && known !== checksum)
+      throw new Error(
+        `sinks/tables/${name}: it has changed since it was applied to ${store.address}; put it back as it was and write the change as a new file`,
       )
-    for (const statement of statementsOf(migration)) await store.command(statement)
-    await store.insert('migrations', [{ name: migration.name, checksum }])
-    fresh.push(migration.name)
   }
-  return fresh
+  const missing = migrations.filter(({ name }) => !applied.has(name))
+  for (const { name, statements, checksum } of missing) {
+    for (const statement of statements) await store.command(statement)
+    await store.insert('migrations', [{ name, checksum }])
+  }
+  return missing.map(({ name }) => name)
 }
 
-const checksumOf = ({ sql }: Migration): string => createHash('sha256').update(sql).digest('hex').slice(0, 16)
+async function appliedTo(store: Store): Promise<Map<string, string>> {
+  const rows = await store.query<{ name: string; checksum: string }>('SELECT name, checksum FROM migrations FINAL')
+  return new Map(rows.map(({ name, checksum }) => [name, checksum]))
+}
 
-/** Statements end with a semicolon at the end of a line. A table that is there already was made by another process. */
-function statementsOf({ sql }: Migration): string[] {
-  return sql
-    .split(/;\s*$/m)
-    .map(statement =>
-      statement.trim().replace(/^((?:--.*\n\s*)*)CREATE TABLE (?!IF NOT EXISTS)/, '$1CREATE TABLE IF NOT EXISTS '),
-    )
-    .filter(statement => statement.replace(/^--.*$/gm, '').trim() !== '')
+async function read(tables: URL): Promise<Migration[]> {
+  const names = (await readdir(tables)).filter(name => name.endsWith('.sql')).sort()
+  return Promise.all(
+    names.map(async (name, index) => {
+      const number = String(index + 1).padStart(4, '0')
+      if (!name.startsWith(`${number}-`))
+        throw new Error(
+          `${fileURLToPath(new URL(name, tables))}: expected a file numbered ${number}; number them 0001, 0002, …`,
+        )
+      const text = await readFile(new URL(name, tables), 'utf8')
+      return { name, statements: statementsOf(text), checksum: createHash('sha256').update(text).digest('hex') }
+    }),
+  )
+}
+
+/** Statements end with a semicolon at the end of a line, and nowhere else has a line such an end. */
+function statementsOf(text: string): string[] {
+  return text
+    .split(/;[ \t]*$/m)
+    .map(statement => statement.trim())
+    .filter(statement => statement.replaceAll(/^--.*$/gm, '').trim() !== '')
 }

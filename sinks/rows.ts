@@ -1,138 +1,139 @@
-import type { Event, EventTime } from '../operators/operator.ts'
-import type { Anomaly, Incident, LogLine, Pattern, PatternCount, PatternedLine, Summary } from '../operators/signal.ts'
+import type { Event } from '../operators/operator.ts'
+import type { Anomaly, Incident, Pattern, PatternCount, PatternedLine, Summary } from '../operators/signal.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { Row } from './store.ts'
 
-// From values to rows, one function a table. Pure, so that a replay writes the same rows over.
+// From the values that flow to the rows of tables/. Pure, so that a replay writes equal rows. Times are milliseconds;
+// a column DateTime64(3) takes a number as just that, a fraction excepted.
 
-/** `2026-11-22 10:00:00.000`: how ClickHouse reads a DateTime64(3, 'UTC'). Years outside 1900-2299 become the nearest. */
-export function timestamp(time: EventTime): string {
-  const bounded = Math.min(Math.max(time, Date.UTC(1900, 0, 1)), Date.UTC(2299, 11, 31))
-  return new Date(bounded).toISOString().replace('T', ' ').slice(0, 23)
-}
+/** What is kept of a value that went wrong. */
+const LONGEST = 65_536
 
-/** A line with its pattern. */
-export const logLineRow = (event: Event<PatternedLine>): Row => lineRow(event, event.value.pattern, false)
+const originOf = ({ origin }: Event<unknown>): Row => ({
+  origin_stream: origin.stream,
+  origin_offset: origin.offset,
+  origin_index: origin.index,
+})
 
-/** A line that came too late to be given a pattern. */
-export const lateLineRow = (event: Event<LogLine>): Row => lineRow(event, '', true)
-
-function lineRow({ time, origin, value }: Event<LogLine | PatternedLine>, pattern: string, late: boolean): Row {
-  return {
-    stream: origin.stream,
-    position: origin.offset,
-    part: origin.index,
-    environment: value.environment,
-    service: value.service,
-    time: timestamp(time),
-    severity: value.severity,
-    pattern,
-    body: value.body,
-    attributes: value.attributes,
-    trace_id: value.traceId ?? '',
-    span_id: value.spanId ?? '',
-    late,
-  }
-}
-
-export function patternRow({ value }: Event<Pattern>): Row {
-  const { environment, service, pattern, version, template, severity, example } = value
-  return { environment, service, pattern, version, template, severity, example, first_seen: timestamp(value.firstSeen) }
-}
-
-export function patternCountRow({ value }: Event<PatternCount>): Row {
-  const { environment, service, pattern, severity, count } = value
-  return { environment, service, pattern, severity, count, start: timestamp(value.start), end: timestamp(value.end) }
-}
-
-export function summaryRow({ value }: Event<Summary>): Row {
-  return { ...value, start: timestamp(value.start), end: timestamp(value.end) }
-}
-
-export function anomalyRow({ value }: Event<Anomaly>): Row {
-  const { environment, service, id, kind, signal, subject, score, unit, why, model } = value
-  const times = { start: timestamp(value.start), end: timestamp(value.end) }
-  const body = JSON.stringify(value)
+/** For `log_lines`. */
+export function logLineRow(event: Event<PatternedLine>): Row {
+  const { environment, service, severity, pattern, body, attributes, traceId = '', spanId = '' } = event.value
+  const time = Math.floor(event.time)
   return {
     environment,
     service,
-    id,
-    kind,
-    signal,
-    subject,
-    ...times,
-    score,
-    value: value.value,
-    unit,
-    why,
-    model,
+    time,
+    severity,
+    pattern,
     body,
+    attributes,
+    trace_id: traceId,
+    span_id: spanId,
+    ...originOf(event),
   }
 }
 
-export function incidentRow({ value }: Event<Incident>): Row {
-  const { environment, id, version, state, severity, title, services, causes } = value
+/** For `log_patterns`. */
+export function patternRow({ value }: Event<Pattern>): Row {
+  const { environment, service, pattern, version, template, example, severity, firstSeen } = value
+  return { environment, service, pattern, version, template, example, severity, first_seen: Math.floor(firstSeen) }
+}
+
+/** For `log_counts`. */
+export function patternCountRow({ value }: Event<PatternCount>): Row {
+  const { environment, service, pattern, start, end, severity, count } = value
+  return { environment, service, pattern, start, end, severity, count }
+}
+
+/** For `metric_summaries`. */
+export function summaryRow({ value }: Event<Summary>): Row {
+  const { environment, service, metric, series, unit, labels, start, end } = value
+  const { count, mean, deviation, min, max, p50, p95, last } = value
   return {
-    environment,
-    id,
-    version,
-    state,
-    severity,
-    title,
-    services,
-    cause_service: causes[0]?.service ?? '',
-    cause_confidence: causes[0]?.confidence ?? 0,
-    detected_at: timestamp(value.detectedAt),
-    updated_at: timestamp(value.updatedAt),
-    resolved_at: value.resolvedAt === null ? null : timestamp(value.resolvedAt),
+    ...{ environment, service, metric, series, unit, labels, start, end },
+    ...{ count, mean, deviation, min, max, p50, p95, last },
+  }
+}
+
+/** For `anomalies`. */
+export function anomalyRow({ value }: Event<Anomaly>): Row {
+  const { environment, id, service, signal, kind, subject, labels, start, end } = value
+  const { score, unit, expected, direction, voters, why, model, rule } = value
+  return {
+    ...{ environment, id, service, signal, kind, subject, labels, start, end },
+    ...{ score, value: value.value, unit, direction, voters, why, model },
+    yhat: expected?.yhat ?? null,
+    lower: expected?.lower ?? null,
+    upper: expected?.upper ?? null,
+    rule: rule?.name ?? '',
     body: JSON.stringify(value),
   }
 }
 
-export function incidentEventRow({ value }: Event<Incident>): Row {
-  const { environment, id, version, change, state, updatedAt } = value
-  const body = JSON.stringify(value)
-  return { environment, incident: id, version, at: timestamp(updatedAt), change, state, text: told(value), body }
-}
-
-/** A version of an incident in one line, as its timeline tells it. */
-function told({ change, title, causes, runs, signals }: Incident): string {
-  const run = runs.at(-1)
-  if (change === 'opened') return title
-  if (change === 'identified')
-    return causes[0] ? `cause: ${causes[0].service} ${causes[0].subject}` : 'insufficient evidence for a cause'
-  if ((change === 'remediating' || change === 'monitoring') && run) return `runbook ${run.runbook}: ${run.state}`
-  const firing = signals.filter(signal => signal.firing).length
-  return `${firing} of ${signals.length} signals firing`
-}
-
-const LONGEST_VALUE = 65_536
-
-export function deadLetterRow({
-  topic,
-  partition,
-  offset,
-  index,
-  reason,
-  detail,
-  value,
-  headers,
-  appendedAt,
-}: DeadLetter): Row {
+/** For `incidents`. */
+export function incidentRow({ value }: Event<Incident>): Row {
+  const { environment, id, version, state, severity, title, change, services, causes } = value
   return {
-    topic,
-    partition,
-    position: offset,
-    part: index,
-    reason,
-    detail,
-    value: value?.subarray(0, LONGEST_VALUE).toString('base64') ?? '',
-    bytes: value?.length ?? 0,
-    headers,
-    appended_at: timestamp(appendedAt),
+    ...{ environment, id, version, state, severity, title, change, services },
+    cause_service: causes[0]?.service ?? '',
+    cause_subject: causes[0]?.subject ?? '',
+    cause_confidence: causes[0]?.confidence ?? 0,
+    fault_at: value.faultAt,
+    detected_at: value.detectedAt,
+    identified_at: value.identifiedAt,
+    mitigated_at: value.mitigatedAt,
+    resolved_at: value.resolvedAt,
+    closed_at: value.closedAt,
+    updated_at: value.updatedAt,
+    body: JSON.stringify(value),
   }
 }
 
-export function lateRow(step: string, { key, time, origin }: Event<unknown>): Row {
-  return { step, key, stream: origin.stream, position: origin.offset, part: origin.index, time: timestamp(time) }
+/** For `incident_events`. */
+export function incidentEventRow({ value }: Event<Incident>): Row {
+  const { environment, id, version, change, state, severity, updatedAt } = value
+  return {
+    ...{ environment, incident: id, version, at: updatedAt, change, state, severity },
+    text: sentenceOf(value),
+    body: JSON.stringify(value),
+  }
+}
+
+/** What a version of an incident says that the one before did not. */
+function sentenceOf({ change, title, causes, runs, services, signals }: Incident): string {
+  const firing = `${signals.filter(signal => signal.firing).length} of ${signals.length} signals firing`
+  const cause = causes[0]
+  const run = runs.at(-1)
+  switch (change) {
+    case 'identified':
+      return cause
+        ? `cause: ${cause.service} ${cause.subject} (${Math.round(cause.confidence * 100)} %)`
+        : 'insufficient evidence for a cause'
+    case 'remediating':
+    case 'monitoring':
+      return run ? `runbook ${run.runbook} on ${run.target}: ${run.state}` : title
+    case 'grew':
+    case 'cleared':
+    case 'fired':
+      return `${firing} in ${services.join(', ')}`
+    default:
+      return title
+  }
+}
+
+/** For `dead_letters`. */
+export function deadLetterRow(dead: DeadLetter): Row {
+  const { topic, partition, offset, index, reason, detail, value, headers, appendedAt } = dead
+  return {
+    ...{ topic, partition, offset, index, reason, detail, headers },
+    value: value?.subarray(0, LONGEST).toString('base64') ?? '',
+    value_bytes: value?.length ?? null,
+    appended_at: Math.floor(appendedAt),
+  }
+}
+
+/** For `late_events`. `step`: pipeline and step, `logs.rate`. */
+export function lateRow(step: string, event: Event<unknown>): Row {
+  const value = (JSON.stringify(event.value) ?? '').slice(0, LONGEST)
+  return { step, key: event.key, time: Math.floor(event.time), ...originOf(event), value }
 }

@@ -1,20 +1,24 @@
--- One row per log event. Identity: where it entered (stream, position, part). Its other columns follow from the event,
--- so writing it twice writes the same row over.
-CREATE TABLE log_lines (
-  stream LowCardinality(String),
-  position UInt64,
-  part UInt32,
+-- One row per log event. Identity: where it entered (origin_stream, origin_offset, origin_index), from which environment,
+-- service and time follow; they stand first because reads ask for them.
+-- Writing twice is harmless: a retried insert is known by its token, a replayed row replaces its equal.
+CREATE TABLE IF NOT EXISTS log_lines (
   environment LowCardinality(String),
   service LowCardinality(String),
-  time DateTime64(3, 'UTC'),
+  time DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+  -- OpenTelemetry's number, 1-24; 0 is unknown.
   severity UInt8,
-  pattern String,
-  body String CODEC(ZSTD(1)),
-  attributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-  trace_id String,
-  span_id String,
-  late Bool
-) ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(time)
-ORDER BY (environment, service, time, stream, position, part)
-SETTINGS non_replicated_deduplication_window = 1000;
+  -- Its text is in log_patterns.
+  pattern LowCardinality(String),
+  body String CODEC(ZSTD(3)),
+  attributes Map(LowCardinality(String), String) CODEC(ZSTD),
+  trace_id String CODEC(ZSTD),
+  span_id String CODEC(ZSTD),
+  origin_stream LowCardinality(String),
+  origin_offset UInt64 CODEC(Delta, ZSTD),
+  origin_index UInt32,
+  INDEX by_trace trace_id TYPE bloom_filter GRANULARITY 4
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toMonday(time)
+ORDER BY (environment, service, time, origin_stream, origin_offset, origin_index)
+SETTINGS non_replicated_deduplication_window = 10000;

@@ -1,13 +1,34 @@
--- One row per log pattern, at its newest version. Identity: environment, service, pattern; the highest version stays.
-CREATE TABLE log_patterns (
+-- One row per log pattern as it stands. Identity: environment, service, pattern.
+-- Writing twice is harmless: the row of the highest version wins, and equal versions are equal rows.
+CREATE TABLE IF NOT EXISTS log_patterns (
+  environment LowCardinality(String),
+  service LowCardinality(String),
+  -- Hash of environment, service and the text it was born with.
+  pattern String,
+  -- Grows as the text widens.
+  version UInt32,
+  -- Variable places are <*>.
+  template String CODEC(ZSTD(3)),
+  example String CODEC(ZSTD(3)),
+  severity UInt8,
+  first_seen DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (environment, service, pattern)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+-- How many lines of a pattern a window held. Identity: environment, service, pattern, start.
+-- Writing twice is harmless: a replayed row replaces its equal.
+CREATE TABLE IF NOT EXISTS log_counts (
   environment LowCardinality(String),
   service LowCardinality(String),
   pattern String,
-  version UInt32,
-  template String,
+  start DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+  end DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
   severity UInt8,
-  example String,
-  first_seen DateTime64(3, 'UTC')
-) ENGINE = ReplacingMergeTree(version)
-ORDER BY (environment, service, pattern)
-SETTINGS non_replicated_deduplication_window = 1000;
+  count UInt64
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toMonday(start)
+ORDER BY (environment, service, pattern, start)
+SETTINGS non_replicated_deduplication_window = 10000;
