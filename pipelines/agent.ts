@@ -21,6 +21,7 @@ import { migrate } from '../sinks/migrate.ts'
 import { searchLogs } from '../sinks/search.ts'
 import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
+import { isLoopback } from './configuration/contradictions.ts'
 import { ConfigError } from './configuration/load.ts'
 import { secretsIn } from './configuration/secret.ts'
 import { holdDataFolder } from './data-folder.ts'
@@ -143,6 +144,7 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
   const api = await listen(config, {
     store,
     registry,
+    logger,
     ready,
     decide: decision => decide(running, store, clock, decision),
   })
@@ -172,7 +174,7 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
   const { log, store, clock, logger } = around
   const { delivery } = running
   const secrets = new Secrets(secretsIn(config).map(secret => secret.reveal()))
-  const { baseUrl: url, apiKey } = config.render
+  const { baseUrl: url, apiKey, pollEvery, retryAfter } = config.render
   const executor = new Executor({
     runbooks,
     catalogue,
@@ -184,9 +186,7 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
     actions: {
       shell: shell({ secrets }),
       log_analysis: logAnalysis((query, scope) => searchLogs(store, query, scope), secrets),
-      render: render(
-        apiKey ? { url, apiKey: apiKey.reveal(), pollEvery: Math.max(100, 5_000 / config.timeScale) } : undefined,
-      ),
+      render: render(apiKey ? { url, apiKey: apiKey.reveal(), pollEvery, retryAfter } : undefined),
       wait,
     },
   })
@@ -231,14 +231,22 @@ async function listen(
   hooks: {
     store: Store
     registry: Registry
+    logger: Logger
     ready: Agent['ready']
     decide: (decision: RunDecision) => Promise<void>
   },
 ): Promise<{ address: string; close(): Promise<void> } | undefined> {
   const { enabled, host, port, token } = config.http
   if (!enabled) return undefined
-  const { store, registry, ready, decide } = hooks
-  const app = await buildApi({ store, version: version(), registry, token: token?.reveal(), hooks: { ready, decide } })
+  const { store, registry, logger, ready, decide } = hooks
+  const app = await buildApi({
+    store,
+    version: version(),
+    registry,
+    token: token?.reveal(),
+    loopbackOnly: isLoopback(host),
+    hooks: { ready, decide, failed: error => logger.error({ error }, 'the API failed to answer') },
+  })
   const address = await app.listen({ host, port })
   return { address, close: () => app.close() }
 }

@@ -159,8 +159,10 @@ const Settings = z.strictObject({
   detection: z
     .strictObject({
       window: time('1m', 'Length of the windows that lines and samples are counted and summarised in.'),
-      lateness: time('10s', 'How long after its end a window still takes events.'),
-      outOfOrderness: time('5s', 'How far the events of one stream may be out of order without being late.'),
+      outOfOrderness: time(
+        '5s',
+        'How far the events of one stream may be out of order; what comes later than that is late.',
+      ),
       idleAfter: time('30s', 'Silence of a stream that was read to its end after which nobody waits for it.'),
       cluster: cluster.definition.config.prefault({}),
       score: score.definition.config.prefault({}),
@@ -183,7 +185,8 @@ const Settings = z.strictObject({
     .strictObject({
       baseUrl: z.url().default('https://api.render.com/v1').describe('Address of the Render API.'),
       apiKey: SecretText.optional().describe('Key of the Render API; none: Render actions are only described.'),
-      timeout: time('10s', 'How long one request to the Render API may take.'),
+      pollEvery: time('5s', 'How often is looked whether an action has taken effect.'),
+      retryAfter: time('1s', 'How long before a failed read is tried again; doubles with each.'),
     })
     .prefault({}),
   sentry: z

@@ -1,8 +1,7 @@
-import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { duration } from '../../operators/window.ts'
 import { loadRunbooks } from '../../runbooks/load.ts'
-import { adapt, type Runbook } from '../../runbooks/runbook.ts'
+import type { Runbook } from '../../runbooks/runbook.ts'
 import type { Config } from '../config.ts'
 import { suggestion } from '../configuration/closest.ts'
 import { agentOf } from './api.ts'
@@ -10,14 +9,10 @@ import { type Command, CommandError, configured, json } from './command.ts'
 import { configOf } from './configured.ts'
 import { columns } from './help.ts'
 
-/** The runbooks that come with ops-agent. */
-export const builtinRunbooks = fileURLToPath(new URL('../../runbooks', import.meta.url))
-
-/** The runbooks of a configuration, as its process runs them. @throws {RunbookError} */
-export async function runbooksOf({ runbooks, timeScale }: Config): Promise<Runbook[]> {
-  const loaded = await loadRunbooks([...(runbooks.builtin ? [builtinRunbooks] : []), ...runbooks.paths])
-  const modes = Object.fromEntries(Object.entries(runbooks.overrides).map(([name, { mode }]) => [name, mode]))
-  return adapt(loaded, { timeScale, mode: runbooks.mode, modes })
+/** The runbooks of a configuration, as its process runs them. */
+async function runbooksOf(config: Config): Promise<readonly Runbook[]> {
+  const { loadFiles } = await import('../agent.ts')
+  return (await loadFiles(config)).runbooks
 }
 
 const list: Command = {

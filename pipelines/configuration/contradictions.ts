@@ -8,8 +8,8 @@ export interface Contradiction {
   readonly message: string
 }
 
-/** Hosts only this machine can reach. */
-const loopback = (host: string): boolean =>
+/** Whether only this machine can reach a host. */
+export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
 
 /** What is wrong with settings that are each right. Each message holds both values and the fix. */
@@ -47,7 +47,7 @@ function* listening({ http, otlp }: Settings): Iterable<Contradiction> {
       other: 'otlp.port',
       message: `${http.port} is also otlp.port ${otlp.port}; give one of them another`,
     }
-  if (http.enabled && !loopback(http.host) && !http.token && !http.allowAnonymous)
+  if (http.enabled && !isLoopback(http.host) && !http.token && !http.allowAnonymous)
     yield {
       path: 'http.host',
       other: '',

@@ -144,8 +144,8 @@ test('a wrong setting is named with file, line, path, value and the fix', () => 
   f('http: { port: 70000 }', 'f:1: http.port: 70000 is too large; make it at most 65535')
   f('log:\n  in: kafak', "f:2: log.in: 'kafak' is not known; did you mean 'kafka'?")
   f(
-    'detection: { lateness: 5 minutes }',
-    "f:1: detection.lateness: '5 minutes' is not a duration such as 250ms, 30s, 5m, 1h",
+    'detection: { idleAfter: 5 minutes }',
+    "f:1: detection.idleAfter: '5 minutes' is not a duration such as 250ms, 30s, 5m, 1h",
   )
   f('render: { apiKey: [1] }', 'f:1: render.apiKey: is not a secret; write its text, { file: PATH } or { env: NAME }')
   f('inputs: [a, { topc: b }]', "f:1: inputs.1: 'topc' is no setting; did you mean 'topic'?")
