@@ -212,7 +212,9 @@ test('a run is asked for once, judged at most once, and never beside another on 
       for (const target of new Set(acting.map(one => one.target))) {
         const own = acting.filter(one => one.target === target)
         own.slice(1).forEach((next, index) => {
-          const end = ends.get(own[index]!.run) ?? own[index]!.at + 24 * minute
+          // Of a run that is silent for four times its verification, nothing more is expected.
+          const { run, at } = own[index]!
+          const end = Math.min(ends.get(run) ?? Number.POSITIVE_INFINITY, at + 24 * minute)
           assert.ok(next.at >= end, `${next.runbook} at ${next.at} before the end of ${own[index]!.runbook} at ${end}`)
         })
       }

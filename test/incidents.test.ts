@@ -355,3 +355,12 @@ test('among too many incidents the quietest gives way, and says so', () => {
   assert.deepEqual(outage.story('a').at(-1), '3m closed closed')
   assert.deepEqual(outage.story('b').at(-1), '2.5m identified identified')
 })
+
+test('a plain cause is named before the time is up, though never from the first moment alone', () => {
+  const outage = new Timeline({ catalogue, settle: '10m' })
+  const all = ['checkout', 'orders', 'invoices'].map(service => [latency(service), 2, 0.5] as const)
+  outage.window(1, [latency('payments'), 20, 9], ...all)
+  assert.deepEqual([...new Set(outage.versions.map(({ identifiedAt }) => identifiedAt))], [null])
+  outage.window(2, [latency('payments'), 20, 9], ...all)
+  assert.deepEqual(outage.story().slice(-1), ['2m identified identified'])
+})

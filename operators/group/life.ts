@@ -239,9 +239,14 @@ function identify(life: Life, now: EventTime, policy: Policy, rank: () => Cause[
   const gathered = now >= life.rankAt
   if (!gathered && life.identifiedAt !== null) return undefined
   const causes = rank()
-  if (!gathered && (causes[0]?.confidence ?? 0) < policy.sure) return undefined
+  if (!gathered && !isPlain(life, causes, now, policy)) return undefined
   if (gathered) life.rankAt = null
   return identified(life, causes, now) ? 'identified' : undefined
+}
+
+/** One service proves nothing yet, nor do the reports of the first moment: what it calls may not have been heard. */
+function isPlain(life: Life, causes: readonly Cause[], now: EventTime, policy: Policy): boolean {
+  return causes.length > 1 && now > life.detectedAt && causes[0]!.confidence >= policy.sure
 }
 
 function identified(life: Life, causes: Cause[], now: EventTime): boolean {

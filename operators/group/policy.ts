@@ -17,7 +17,12 @@ export const GroupConfig = z
       .describe('How many anomalous windows of a signal open an incident; static rules open at once.'),
     gap: time('10m', 'Longest quiet between two anomalies of one incident.'),
     settle: time('30s', 'How long an incident gathers signals before its cause is named.'),
-    sure: z.number().min(0).max(1).default(0.9).describe('A cause of this confidence is named without waiting.'),
+    sure: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.9)
+      .describe('A cause of this confidence among several services is named without waiting so long.'),
     clearWindows: z
       .int()
       .min(1)

@@ -59,7 +59,7 @@ function names(services: readonly string[]): string {
 /** The first to suffer is suspected, by the share of the others that suffered later. */
 const onset: Piece = (suspect, scene) => {
   const rest = others(scene, suspect)
-  const later = rest.filter(other => other.since > suspect.since)
+  const later = rest.filter(other => other.since > suspect.since + scene.onsetTolerance)
   if (later.length === 0) return undefined
   const first = later.length === rest.length
   const next = Math.min(...later.map(other => other.since))
@@ -106,9 +106,14 @@ const callers: Piece = (suspect, scene) => {
   }
 }
 
-/** How far beyond its own baseline, as N-Sigma and BARO rank by; the logarithm keeps one wild series from deciding. */
+/**
+ * What a score is worth: how far a signal is beyond its own baseline is what N-Sigma and BARO rank by. The logarithm, and
+ * a limit at 300 times what is tolerated, keep one wild series from deciding against the topology.
+ */
+export const strengthOf = (score: number): number => Math.min(4, 0.7 * Math.log(Math.max(1, score)))
+
 const strength: Piece = suspect => {
-  const weight = Math.min(2, Math.log(Math.max(1, suspect.peak)))
+  const weight = strengthOf(suspect.peak)
   if (weight < 0.05) return undefined
   return {
     kind: 'strength',

@@ -61,13 +61,14 @@ test('a callee that fails much later than its caller does not explain it', () =>
   assert.equal(top(signals, context({ checkout: ['payments'] }))?.service, 'checkout')
 })
 
-test('what began first is suspected among equals', () => {
-  const signals = [
-    signal('a', 'latency', { since: minute }),
+test('what began first is suspected among equals; a minute apart is at once', () => {
+  const after = (since: number) => [
+    signal('a', 'latency', { since }),
     signal('b', 'latency'),
-    signal('c', 'latency', { since: minute }),
+    signal('c', 'latency', { since }),
   ]
-  assert.equal(top(signals)?.service, 'b')
+  assert.equal(top(after(2 * minute))?.service, 'b')
+  assert.equal(top(after(minute)), undefined)
 })
 
 test('a resource that fills up is told before the latency it causes', () => {

@@ -1,5 +1,13 @@
 import type { Cause, Incident, IncidentSignal } from '../signal.ts'
-import { type Evidence, evidence, isResource, type Scene, type SeenChange, type Suspect } from './evidence.ts'
+import {
+  type Evidence,
+  evidence,
+  isResource,
+  type Scene,
+  type SeenChange,
+  type Suspect,
+  strengthOf,
+} from './evidence.ts'
 
 export interface RankContext {
   /** Services that the given one calls, directly or through others. */
@@ -70,9 +78,7 @@ const kinds = ['metric', 'rule', 'log']
 /** The signal of a suspect that says most about why: a resource before a symptom, the early before the late. */
 function tellingSignal(suspect: Suspect): IncidentSignal {
   const weight = (signal: IncidentSignal) =>
-    Math.min(2, Math.log(Math.max(1, signal.peak))) +
-    (isResource(signal) ? 1 : 0) +
-    (signal.since === suspect.since ? 0.5 : 0)
+    strengthOf(signal.peak) + (isResource(signal) ? 1 : 0) + (signal.since === suspect.since ? 0.5 : 0)
   return [...suspect.signals].sort(
     (a, b) =>
       weight(b) - weight(a) ||
