@@ -85,9 +85,12 @@ export class Agent {
     return Promise.all(incidents.map(({ id, version }) => this.#whole(id, version)))
   }
 
-  /** The step that a run has come to; undefined before the first. */
+  /** The step that a run has come to; undefined before the first, and while the run is not to be read yet. */
   async stepOf(run: string): Promise<string | undefined> {
-    const { events } = RunEvents.parse(await this.#get(`/v1/runs/${encodeURIComponent(run)}`))
+    const response = await this.#request(`/v1/runs/${encodeURIComponent(run)}`)
+    // An incident tells of a run a moment before the row of the run is written.
+    if (!response.ok) return undefined
+    const { events } = RunEvents.parse(await response.json())
     return events.findLast(({ step }) => step !== '')?.step
   }
 
@@ -117,8 +120,12 @@ export class Agent {
     return incident
   }
 
+  #request(path: string): Promise<Response> {
+    return fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(requestTimeout) })
+  }
+
   async #get(path: string): Promise<unknown> {
-    const response = await fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(requestTimeout) })
+    const response = await this.#request(path)
     if (!response.ok) throw new Error(`agent ${path}: answered ${response.status}: ${await response.text()}`)
     return response.json()
   }

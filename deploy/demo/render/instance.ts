@@ -31,7 +31,7 @@ export class Instance {
     this.#child = fork(entry, [service], {
       // Of our own environment only what Node needs: a shop has no business with the user's secrets.
       env: { PATH: process.env.PATH ?? '', ...environment, SHOP_INSTANCE_ID: id },
-      execArgv: ['--max-old-space-size=128'],
+      execArgv: ['--max-old-space-size=64', '--max-semi-space-size=1'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -2,7 +2,7 @@ import type { CreateApplication } from './application.ts'
 import { pause } from './pause.ts'
 
 const megabyte = 2 ** 20
-const leakPerRequest = 0.3 * megabyte
+const leakPerRequest = 0.75 * megabyte
 /** The leak ends here: enough to be seen from far away, too little to hurt the machine the demo runs on. */
 const leakLimit = 150 * megabyte
 const softLimit = 60 * megabyte
