@@ -1,4 +1,5 @@
 import { parseError } from '@clickhouse/client'
+import { connectionTrouble, isTlsTrouble } from './network.ts'
 import { type Reason, SinkError } from './store.ts'
 
 /** The settings a message about this store names. */
@@ -46,19 +47,6 @@ const credentials = new Set([
   516, // AUTHENTICATION_FAILED
 ])
 
-const network: Record<string, string> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection cut',
-  EPIPE: 'connection cut',
-  ERR_STREAM_PREMATURE_CLOSE: 'connection cut',
-  ECONNABORTED: 'connection cut',
-  ETIMEDOUT: 'no answer',
-  EHOSTUNREACH: 'no route to it',
-  ENETUNREACH: 'no route to it',
-  ENOTFOUND: 'no such host',
-  EAI_AGAIN: 'the host name cannot be resolved now',
-}
-
 /** What the store said, as an error that tells whether waiting can help and names what to change. */
 export function storeError(address: string, settings: Settings, error: unknown): SinkError {
   if (error instanceof SinkError) return error
@@ -77,13 +65,11 @@ const isServerError = (error: Error): error is ServerError =>
 
 function explain(settings: Settings, error: Error & { code?: unknown }): { reason: Reason; message: string } {
   if (isServerError(error)) return explainCode(settings, error)
-  const code = String(error.code ?? '')
-  const known = network[code] ?? (/socket hang up|aborted|premature close/i.test(error.message) && 'connection cut')
-  if (known) return { reason: 'unreachable', message: `${known}; ${settings.reach}` }
+  const trouble = connectionTrouble(error)
+  if (trouble) return { reason: 'unreachable', message: `${trouble}; ${settings.reach}` }
   if (/^Timeout error/.test(error.message))
     return { reason: 'unreachable', message: `no answer in time; ${settings.reach}, or raise ${settings.timeout}` }
-  if (/^(CERT_|ERR_TLS|ERR_SSL|EPROTO|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code))
-    return { reason: 'misconfigured', message: `${oneLine(error.message)}; ${settings.reach}` }
+  if (isTlsTrouble(error)) return { reason: 'misconfigured', message: `${oneLine(error.message)}; ${settings.reach}` }
   if (error instanceof AnswerCut || /^it has been closed|is closed$/.test(error.message))
     return { reason: 'unreachable', message: error.message }
   // What is left was said by something between us and the server: a proxy's page, an empty answer.
