@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+// The program as people call it: a process of its own, its words, its output and its exit code.
+
+const main = fileURLToPath(new URL('../pipelines/main.ts', import.meta.url))
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('OPS_')))
+
+let folder: string
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ops-cli-'))
+})
+after(() => rm(folder, { recursive: true, force: true }))
+
+interface Ended {
+  readonly code: number
+  readonly out: string
+  readonly notes: string
+}
+
+const ops = (...words: string[]): Promise<Ended> =>
+  new Promise(resolve => {
+    execFile(process.execPath, [main, ...words], { cwd: folder, env }, (error, out, notes) =>
+      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, notes }),
+    )
+  })
+
+/** A port at which nothing listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Starts an agent and resolves when it says that it runs. */
+async function startAgent(...words: string[]): Promise<{ child: ChildProcess; api: string; stop(): Promise<number> }> {
+  const child = spawn(process.execPath, [main, 'run', '--set', 'http.port=0', '--set', 'otlp.port=0', ...words], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const lines: string[] = []
+  for await (const line of createInterface({ input: child.stderr! })) {
+    lines.push(line)
+    const { msg, api } = JSON.parse(line) as { msg: string; api: string }
+    if (msg !== 'running') continue
+    child.stderr?.resume()
+    const stop = async () => {
+      child.kill('SIGTERM')
+      const [code] = (await once(child, 'exit')) as [number]
+      return code
+    }
+    return { child, api, stop }
+  }
+  throw new Error(`the agent did not start: ${lines.join('\n')}`)
+}
+
+test('a server that cannot be reached is one sentence with its address and its setting, and exit code 1', async () => {
+  const port = await closedPort()
+  const f = async (settings: string[], want: RegExp) => {
+    const { code, out, notes } = await ops('run', '--data', 'unreachable', ...settings.flatMap(text => ['--set', text]))
+    assert.equal(code, 1, notes)
+    assert.equal(out, '')
+    const sentences = notes.split('\n').filter(line => line.startsWith('ops-agent: '))
+    assert.equal(sentences.length, 1, notes)
+    assert.match(sentences[0]!, want)
+  }
+  await f(
+    ['log.in=kafka', `log.brokers=127.0.0.1:${port}`],
+    new RegExp(`kafka 127.0.0.1:${port}: unreachable.*log.brokers`),
+  )
+  await f(
+    ['store.in=clickhouse', `store.url=http://127.0.0.1:${port}`],
+    new RegExp(`127.0.0.1:${port}: unreachable.*store.url`),
+  )
+})
+
+test('a wrong configuration is named with file, line and fix, and exit code 1', async () => {
+  await writeFile(join(folder, 'wrong.yaml'), 'detection:\n  windw: 1m\n')
+  const { code, notes } = await ops('run', '--config', 'wrong.yaml')
+  assert.equal(code, 1)
+  assert.equal(notes, "ops-agent: wrong.yaml:2: detection.windw: is no setting; did you mean 'window'?\n")
+})
+
+test('commands that print data print JSON and nothing else when asked for it', async () => {
+  for (const words of [
+    ['runbook', 'list'],
+    ['describe'],
+    ['version'],
+    ['topics', 'plan', '--data', 'json'],
+    ['migrate', '--data', 'json'],
+    ['incidents', 'list', '--data', 'json'],
+  ]) {
+    const { code, out, notes } = await ops(...words, '--json')
+    assert.equal(code, 0, `${words.join(' ')}: ${notes}`)
+    assert.doesNotThrow(() => JSON.parse(out), words.join(' '))
+    assert.equal(notes, '', words.join(' '))
+  }
+})
+
+test('a reader that goes away is no failure', async () => {
+  const child = spawn(process.execPath, [main, 'describe'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let notes = ''
+  child.stderr.on('data', text => {
+    notes += text
+  })
+  const [code] = (await once(child, 'close')) as [number]
+  assert.deepEqual([code, notes], [0, ''])
+})
+
+test('beside a running agent, commands ask it; what needs the data folder for itself says who has it', async () => {
+  const agent = await startAgent('--data', 'beside')
+  let code: number
+  try {
+    const listed = await ops('incidents', 'list', '--data', 'beside', '--json')
+    assert.deepEqual([listed.code, listed.out], [0, '{"incidents":[],"next":null}\n'], listed.notes)
+    assert.equal((await ops('incidents', 'list', '--api', agent.api)).out, 'no incidents\n')
+    const nobody = await ops('runbook', 'approve', 'nope', '--by', 'ana', '--data', 'beside')
+    assert.deepEqual([nobody.code, nobody.notes], [1, "ops-agent: no run 'nope'\n"])
+    const second = await ops('run', '--data', 'beside')
+    assert.equal(second.code, 1)
+    assert.match(
+      second.notes,
+      new RegExp(`^ops-agent: data folder '.*beside': held by process ${agent.child.pid}.*${agent.api}`),
+    )
+    const replayed = await ops('replay', '--logs', '*.log', '--data', 'beside')
+    assert.match(replayed.notes, /held by process/)
+  } finally {
+    code = await agent.stop()
+  }
+  assert.equal(code, 0, 'SIGTERM is a good end')
+  const alone = await ops('incidents', 'list', '--data', 'beside')
+  assert.deepEqual([alone.code, alone.out], [0, 'no incidents\n'], alone.notes)
+  const gone = await ops('runbook', 'approve', 'nope', '--by', 'ana', '--data', 'beside')
+  assert.match(gone.notes, /^ops-agent: no agent runs on data folder '.*beside'; start it with ops-agent run\n$/)
+})
+
+test('an agent that is not there is named, with how to start it', async () => {
+  const port = await closedPort()
+  const { code, notes } = await ops('incidents', 'list', '--api', `http://127.0.0.1:${port}`)
+  assert.equal(code, 1)
+  assert.match(
+    notes,
+    new RegExp(`^ops-agent: agent http://127.0.0.1:${port}: unreachable \\(ECONNREFUSED\\); start it`),
+  )
+})
