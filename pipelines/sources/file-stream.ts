@@ -135,9 +135,9 @@ export class FileStream {
     this.#chunks = this.#fromBeginning()
   }
 
-  /** The stream's first mark; `siblings` are the streams appended beside it. */
-  announcement(siblings: readonly string[]): Content {
-    const time = this.position
+  /** The stream's first mark; `siblings` are the streams appended beside it. Not `timed`: it is only said to exist. */
+  announcement(siblings: readonly string[], timed: boolean): Content {
+    const time = timed ? this.position : Number.NaN
     return encodeMark({ stream: this.name, time: Number.isFinite(time) ? time : null, idle: false, siblings })
   }
 

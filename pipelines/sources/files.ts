@@ -28,7 +28,10 @@ export interface ReplayOptions {
   readonly timing?: Partial<FileTiming>
   /** Bytes of lines in one record. Default 64 KiB. */
   readonly recordBytes?: number
-  /** Awaited when every file has been announced, before the first is appended. */
+  /**
+   * Awaited when every file has been announced without a time, which holds every watermark, before any says its time:
+   * for replays that run beside each other.
+   */
   readonly onAnnounced?: () => Promise<void>
   readonly onProgress?: (progress: ReplayProgress) => void
   readonly signal?: AbortSignal
@@ -73,11 +76,12 @@ export async function replayFiles(options: ReplayOptions): Promise<ReplayProgres
   const replay = new Replay(options, streams)
   for (const stream of streams) await stream.scan(() => replay.tell())
   const open = streams.filter(stream => !stream.complete)
-  await replay.announce(open)
   if (options.onAnnounced) {
+    await replay.announce(open, false)
     await replay.flush()
     await options.onAnnounced()
   }
+  await replay.announce(open, true)
   while (open.length > 0) {
     options.signal?.throwIfAborted()
     const least = open.reduce((a, b) => (b.position < a.position ? b : a))
@@ -178,10 +182,10 @@ class Replay {
     this.#options.onProgress?.(this.progress())
   }
 
-  async announce(streams: readonly FileStream[]): Promise<void> {
+  async announce(streams: readonly FileStream[], timed: boolean): Promise<void> {
     this.#phase = 'appending'
     const siblings = streams.map(stream => stream.name)
-    for (const stream of streams) await this.#add(stream.announcement(siblings))
+    for (const stream of streams) await this.#add(stream.announcement(siblings, timed))
   }
 
   async append(stream: FileStream): Promise<void> {

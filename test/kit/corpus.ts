@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { glob, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** Logs and metrics to run the pipelines over: public ones where they are at hand, else generated ones. */
@@ -15,14 +15,10 @@ export async function corpus(folder: string): Promise<Corpus> {
   const data = process.env.EVAL_DATA ?? new URL('../../../shared/data', import.meta.url).pathname
   const patterns = join(data, 'log-patterns')
   const metrics = await generateMetrics(join(folder, 'metrics'))
-  const systems = await readdir(patterns).catch(() => [])
-  if (systems.length > 0)
-    return {
-      what: `public logs of ${patterns}`,
-      logs: join(patterns, '*/*_2k.log'),
-      metrics,
-      lines: systems.length * 2_000,
-    }
+  const logs = join(patterns, '*/*_2k.log')
+  let systems = 0
+  for await (const _ of glob(logs)) systems++
+  if (systems > 0) return { what: `public logs ${logs}`, logs, metrics, lines: systems * 2_000 }
   return { what: 'generated logs', logs: await generateLogs(join(folder, 'logs')), metrics, lines: 16_000 }
 }
 
