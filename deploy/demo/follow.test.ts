@@ -53,6 +53,13 @@ describe('following a fault through the incidents of the agent', () => {
     assert.deepEqual(missing(progress), ['the cause named was gateway process.memory.usage, not catalog'])
   })
 
+  test('an incident that became part of another is followed there', () => {
+    const first = follow(start, [incidentOf({ signals })], 110_000)
+    const merged = incidentOf({ signals, state: 'merged', mergedInto: 'inc-0' })
+    const into = incidentOf({ id: 'inc-0', signals, causes, runs: run('succeeded'), state: 'resolved' })
+    assert.ok(healed(follow(first, [merged, into], 120_000)))
+  })
+
   test('a fix that is not verified, or an incident left open, is not healed', () => {
     const inconclusive = incidentOf({ signals, causes, runs: run('failed'), state: 'triaged' })
     assert.deepEqual(missing(follow(start, [inconclusive], 110_000)), [

@@ -22,11 +22,12 @@ const tolerance = 5_000
 
 /**
  * Progress after a look at the agent's incidents. A fault's incident is one with a signal, in the broken service or in
- * one that feels it, that began after the injection. Once found, it is kept.
+ * one that feels it, that began after the injection. Once found, it is kept, through merges.
  */
 export function follow(progress: Progress, incidents: readonly Incident[], now: number): Progress {
-  const incident = incidents.find(({ id }) => id === progress.incident?.id) ?? incidents.find(about(progress))
-  if (incident === undefined) return progress
+  const found = incidents.find(({ id }) => id === progress.incident?.id) ?? incidents.find(about(progress))
+  if (found === undefined) return progress
+  const incident = survivor(found, incidents)
   const [cause] = incident.causes
   const run = incident.runs.findLast(({ at }) => at >= progress.injectedAt - tolerance)
   const resolved = incident.state === 'resolved' || incident.state === 'closed'
@@ -40,6 +41,12 @@ export function follow(progress: Progress, incidents: readonly Incident[], now: 
     ...(run?.state === 'succeeded' && { verifiedAt: progress.verifiedAt ?? now }),
     ...(resolved && { resolvedAt: progress.resolvedAt ?? now }),
   }
+}
+
+/** The incident itself, or the one that it has become a part of. */
+function survivor(incident: Incident, incidents: readonly Incident[]): Incident {
+  const into = incident.state === 'merged' && incidents.find(({ id }) => id === incident.mergedInto)
+  return into ? survivor(into, incidents) : incident
 }
 
 function about({ fault, injectedAt }: Progress): (incident: Incident) => boolean {
