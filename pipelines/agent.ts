@@ -15,6 +15,7 @@ import { loadRunbooks } from '../runbooks/load.ts'
 import { adapt, type Runbook } from '../runbooks/runbook.ts'
 import { Secrets } from '../runbooks/secrets.ts'
 import { buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
+import type { Cache } from '../sinks/cache.ts'
 import { storedCheckpoints } from '../sinks/checkpoints.ts'
 import { HttpError } from '../sinks/http-error.ts'
 import { migrate } from '../sinks/migrate.ts'
@@ -24,8 +25,7 @@ import type { Config } from './config.ts'
 import { isLoopback } from './configuration/contradictions.ts'
 import { ConfigError } from './configuration/load.ts'
 import { secretsIn } from './configuration/secret.ts'
-import { holdDataFolder } from './data-folder.ts'
-import { openLog, openStore } from './doors.ts'
+import { holdOwnFolder, openCache, openLog, openStore } from './doors.ts'
 import { buildGraphs } from './graphs.ts'
 import type { Graph } from './pipeline.ts'
 import { groupOf, type Running, startPipelines } from './running.ts'
@@ -125,12 +125,14 @@ class Closing {
 
 async function start(config: Config, { clock, logger }: AgentOptions, closing: Closing): Promise<Agent> {
   const { catalogue, runbooks } = await loadFiles(config)
-  const folder = await holdDataFolder(config.data)
-  closing.add(() => folder.release())
+  const folder = await holdOwnFolder(config)
+  closing.add(() => folder?.release())
   const log = await openLog(config, { clock, logger })
   closing.add(() => log.close())
   const store = await openStore(config)
   closing.add(() => store.close())
+  const cache = await openCache(config, clock)
+  closing.add(() => cache.close())
   await migrate(store)
   const registry = new Registry()
   const counting = countBatches(registry, clock)
@@ -140,7 +142,7 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
   closing.add(() => running.close())
   const runs = await startRuns(config, { catalogue, runbooks }, running, around)
   closing.add(() => runs.close())
-  const ready = () => readiness(log, store)
+  const ready = () => readiness(log, store, cache)
   const api = await listen(config, {
     store,
     registry,
@@ -149,7 +151,7 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
     decide: decision => decide(running, store, clock, decision),
   })
   if (api) closing.add(() => api.close())
-  if (api) await folder.announce(api.address)
+  if (api) await folder?.announce(api.address)
   const otlp = await receive(config, log)
   if (otlp) closing.add(() => otlp.close())
   const done = Promise.race([running.done, runs.done])
@@ -203,13 +205,13 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
   return reader
 }
 
-async function readiness(log: Log, store: Store): Promise<Record<string, Readiness>> {
+async function readiness(log: Log, store: Store, cache: Cache): Promise<Record<string, Readiness>> {
   const of = (check: Promise<void>): Promise<Readiness> =>
     check.then(
       () => ({ ok: true }),
       error => ({ ok: false, why: (error as Error).message }),
     )
-  return { log: await of(log.check()), store: await of(store.check()) }
+  return { log: await of(log.check()), store: await of(store.check()), cache: await of(cache.check()) }
 }
 
 /** A person's answer becomes a record of the ledger, for the owner of the target to act upon. */

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../operators/clock.ts'
+import type { Cache } from '../sinks/cache.ts'
 import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './configuration/load.ts'
-import { holdDataFolder, ownerOf } from './data-folder.ts'
+import { type DataFolder, holdDataFolder, ownerOf } from './data-folder.ts'
 import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 
@@ -74,6 +75,31 @@ export async function openStore({ store, data }: Config): Promise<Store> {
     timeout: store.requestTimeout,
     ...(store.password ? { password: store.password.reveal() } : {}),
   })
+}
+
+/** The cache of a configuration. @throws {SinkError} if its server cannot be reached */
+export async function openCache({ cache }: Config, clock: Clock): Promise<Cache> {
+  if (cache.in === 'memory') {
+    const { memoryCache } = await import('../sinks/memory-cache.ts')
+    return memoryCache({ clock })
+  }
+  const { openRedisCache } = await import('../sinks/redis-cache.ts')
+  const { url, username, password, prefix } = cache
+  return openRedisCache({
+    url,
+    prefix,
+    ...(username ? { username } : {}),
+    ...(password ? { password: password.reveal() } : {}),
+  })
+}
+
+/**
+ * Takes the data folder for this process where something of ours is in it; undefined where nothing is, so that any
+ * number of processes may share a machine.
+ * @throws {DataFolderHeld} if another process has it
+ */
+export async function holdOwnFolder({ log, store, data }: Config): Promise<DataFolder | undefined> {
+  return log.in === 'embedded' || store.in === 'embedded' ? holdDataFolder(data) : undefined
 }
 
 /** Address of the API of the agent that holds the data folder; '' while it has none, undefined if nobody holds it. */

@@ -3,8 +3,7 @@ import type { Store } from '../sinks/store.ts'
 import { loadFiles } from './agent.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config.ts'
-import { holdDataFolder } from './data-folder.ts'
-import { openLog, openStore } from './doors.ts'
+import { holdOwnFolder, openLog, openStore } from './doors.ts'
 import { buildGraphs } from './graphs.ts'
 import { contextOf, type Running, startPipelines } from './running.ts'
 import { appendedSoFar, type ReplayProgress, replayFiles } from './sources/files.ts'
@@ -65,8 +64,8 @@ export async function replay(configured: Config, request: ReplayRequest): Promis
   const inputs = Object.values(entryTopics).map(topic => ({ topic, foreign: false }))
   const config: Config = { ...configured, inputs }
   const clock = systemClock
-  const folder = await holdDataFolder(config.data)
-  const opened: (() => Promise<unknown>)[] = [() => folder.release()]
+  const folder = await holdOwnFolder(config)
+  const opened: (() => Promise<unknown>)[] = [async () => folder?.release()]
   try {
     const { catalogue, runbooks } = await loadFiles(config)
     const log = await openLog(config, { clock, logger })

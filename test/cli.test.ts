@@ -77,6 +77,10 @@ test('a server that cannot be reached is one sentence with its address and its s
     assert.match(sentences[0]!, want)
   }
   await f(
+    ['cache.in=redis', `cache.url=redis://127.0.0.1:${port}`],
+    new RegExp(`127.0.0.1:${port}: unreachable.*cache.url`),
+  )
+  await f(
     ['log.in=kafka', `log.brokers=127.0.0.1:${port}`],
     new RegExp(`kafka 127.0.0.1:${port}: unreachable.*log.brokers`),
   )
