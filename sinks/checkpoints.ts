@@ -51,6 +51,13 @@ interface Manifest extends Chain {
   readonly next: number
 }
 
+export interface StoredCheckpointsOptions {
+  /** Tells the saves of this process from those of all others. */
+  readonly writer?: string
+  /** Full saves of a partition between two looks for what can be dropped. */
+  readonly pruneEvery?: number
+}
+
 /** The entry of the row that is written last and says which others count. */
 const MANIFEST = ''
 const FORMAT = 1
@@ -62,11 +69,13 @@ const PAGE = 1_000
  * Checkpoints in the table of that name. A save writes the entries that changed, then the manifest: a row with the next
  * offset and the names of all saves since the last full one, its own included. Rows count only through a manifest that
  * names their save, so what a crash or a process without its partition leaves behind is never read; the manifest with
- * the highest offset is the one that is valid. A full save begins a new generation, and drops those nobody needs.
- * @param writer tells the saves of this process from those of all others
+ * the highest offset is the one that is valid. A full save begins a new generation; those nobody needs are
+ * dropped now and then.
  */
-export function storedCheckpoints(store: Store, writer: string = randomUUID()): Checkpoints {
+export function storedCheckpoints(store: Store, options: StoredCheckpointsOptions = {}): Checkpoints {
+  const { writer = randomUUID(), pruneEvery = 8 } = options
   const chains = new Map<string, Chain>()
+  const fulls = new Map<string, number>()
   let saves = 0
   return {
     async load(at) {
@@ -92,7 +101,10 @@ export function storedCheckpoints(store: Store, writer: string = randomUUID()): 
       const manifest = JSON.stringify({ format: FORMAT, saves: chain.saves })
       await store.insert('checkpoints', [row(MANIFEST, manifest, false)], `${id}/manifest`)
       chains.set(nameOf(at), chain)
-      if (full) await prune(store, at)
+      if (!full) return
+      const count = (fulls.get(nameOf(at)) ?? 0) + 1
+      fulls.set(nameOf(at), count)
+      if (count % pruneEvery === 0) await prune(store, at)
     },
   }
 }

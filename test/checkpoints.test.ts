@@ -40,7 +40,7 @@ describe('checkpoints in the store', () => {
     await fc.assert(
       fc.asyncProperty(history(5), fc.nat(12), fc.boolean(), history(3), async (changes, inserts, written, more) => {
         const at = fresh()
-        const doomed = storedCheckpoints(mortal(inserts, written))
+        const doomed = storedCheckpoints(mortal(inserts, written), { pruneEvery: 1 })
         let done = 0
         try {
           for (; done < changes.length; done++) await doomed.save(at, changes[done]!)
@@ -67,7 +67,7 @@ describe('checkpoints in the store', () => {
         assert.ok(equal(found!.entries, stateAfter([base, ...later])), `found ${JSON.stringify([...found!.entries])}`)
         assert.equal(found!.next, later.at(-1)!.next)
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     )
   })
 
@@ -75,10 +75,10 @@ describe('checkpoints in the store', () => {
     await fc.assert(
       fc.asyncProperty(history(4), history(4), history(4), async (before, owners, zombies) => {
         const at = fresh()
-        const zombie = storedCheckpoints(store)
+        const zombie = storedCheckpoints(store, { pruneEvery: 1 })
         for (const change of before) await zombie.save(at, change)
         const { next: from } = before.at(-1)!
-        const owner = storedCheckpoints(store)
+        const owner = storedCheckpoints(store, { pruneEvery: 1 })
         await owner.load(at)
         const ahead = owners.map((change, index) => ({
           ...change,
@@ -101,21 +101,28 @@ describe('checkpoints in the store', () => {
         assert.ok(equal(loaded.entries, wanted), `loaded ${JSON.stringify([...loaded.entries])}`)
         assert.equal(loaded.next, ahead.at(-1)!.next)
       }),
-      { numRuns: 25 },
+      { numRuns: 20 },
     )
   })
 
   test('old generations are dropped, and what is left is little', async () => {
     const at = fresh()
     const checkpoints = storedCheckpoints(store)
-    for (let next = 1; next <= 30; next++)
-      await checkpoints.save(at, { next, full: next % 5 === 1, changed: new Map([['a', `${next}`]]), removed: [] })
-    const left = await store.query<{ generation: number }>(
-      'SELECT DISTINCT generation FROM checkpoints WHERE partition = {partition:UInt32}',
-      { partition: at.partition },
-    )
-    assert.deepEqual(left, [{ generation: 26 }])
-    assert.deepEqual(await storedCheckpoints(store).load(at), { next: 30, entries: new Map([['a', '30']]) })
+    const generations = async (): Promise<number[]> => {
+      const rows = await store.query<{ generation: number }>(
+        'SELECT DISTINCT generation FROM checkpoints WHERE partition = {partition:UInt32} ORDER BY generation',
+        { partition: at.partition },
+      )
+      return rows.map(({ generation }) => generation)
+    }
+    const save = (next: number): Promise<void> =>
+      checkpoints.save(at, { next, full: next % 2 === 1, changed: new Map([['a', `${next}`]]), removed: [] })
+    for (let next = 1; next < 15; next++) await save(next)
+    assert.deepEqual(await generations(), [1, 3, 5, 7, 9, 11, 13])
+    await save(15)
+    assert.deepEqual(await generations(), [15])
+    await save(16)
+    assert.deepEqual(await storedCheckpoints(store).load(at), { next: 16, entries: new Map([['a', '16']]) })
   })
 
   test('entries that are missing are noticed: the one before is taken, or the loss is named', async () => {
@@ -153,7 +160,7 @@ describe('checkpoints in the store', () => {
     t.diagnostic(
       `10,000 keys of 500 bytes: ${say('save', saved)}, ${say('100 changed', delta)}, ${say('load', loaded)}`,
     )
-    for (const { held } of [saved, delta, loaded]) assert.ok(held < 300, `held for ${held} ms`)
+    for (const { held } of [saved, delta, loaded]) assert.ok(held < 500, `held for ${held} ms`)
   })
 })
 
