@@ -17,10 +17,8 @@ const port = z.int().min(0).max(65_535)
 const onOff = (written: boolean, description: string) => z.boolean().default(written).describe(description)
 const count = (written: number, description: string) => z.int().min(1).default(written).describe(description)
 
-const partitions = count(
-  4,
-  'Partitions of the topics that are created; more of them let more processes share the work.',
-)
+const partitions = (written: number) =>
+  count(written, 'Partitions of the topics that are created; more of them let more processes share the work.')
 
 const Sasl = z.strictObject({
   mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).default('plain').describe('SASL mechanism.'),
@@ -38,7 +36,7 @@ const Tls = z.strictObject({
 
 const Log = z
   .discriminatedUnion('in', [
-    z.strictObject({ in: z.literal('embedded'), partitions }),
+    z.strictObject({ in: z.literal('embedded'), partitions: partitions(1) }),
     z.strictObject({
       in: z.literal('kafka'),
       brokers: z
@@ -57,7 +55,7 @@ const Log = z
         true,
         'Whether missing topics are created; if not, `ops-agent topics plan` says what to create.',
       ),
-      partitions,
+      partitions: partitions(4),
       compression: z
         .enum(['none', 'gzip', 'snappy', 'lz4', 'zstd'])
         .default('none')
@@ -160,8 +158,8 @@ const Settings = z.strictObject({
     .strictObject({
       window: time('1m', 'Length of the windows that lines and samples are counted and summarised in.'),
       outOfOrderness: time(
-        '5s',
-        'How far the events of one stream may be out of order; what comes later than that is late.',
+        '30s',
+        'How far the events of one topic partition may be out of order without being late: more than the export interval of its senders.',
       ),
       idleAfter: time('30s', 'Silence of a stream that was read to its end after which nobody waits for it.'),
       cluster: cluster.definition.config.prefault({}),

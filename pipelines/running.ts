@@ -40,6 +40,9 @@ const PATIENCE = 60_000
 /** Marks fall at multiples of this of event time, in milliseconds before `timeScale`. */
 const QUANTUM = 1_000
 
+/** What is done over and over costs real time, however time is scaled: never more often than this, in milliseconds. */
+const SHORTEST = 200
+
 /** Starts every pipeline; their topics are created first. Resolves when all have joined their groups. */
 export async function startPipelines(
   config: Config,
@@ -72,8 +75,8 @@ export async function startPipelines(
       upstream: graph.upstream.map(name => ({ name, partitions: partitions.get(name) ?? 0 })),
       // What lies in somebody else's topic may be old news to a new group; what was sent to us must not be missed.
       start: foreign.has(graph.topic) && config.log.in === 'kafka' ? config.log.start : 'earliest',
-      checkpointEvery: config.checkpoints.every,
-      idleEvery: Math.max(20, Math.min(1_000 / config.timeScale, config.detection.idleAfter / 4)),
+      checkpointEvery: Math.max(SHORTEST, config.checkpoints.every),
+      idleEvery: Math.max(SHORTEST / 2, Math.min(1_000, config.detection.idleAfter / 4)),
     })
   })
   await Promise.all(runners.map(runner => runner.start()))
@@ -120,7 +123,7 @@ export function contextOf(config: Config, catalogue: ServiceCatalogue): DecodeCo
 const progressOf = ({ detection, timeScale }: Config) => ({
   outOfOrderness: detection.outOfOrderness,
   idleAfter: detection.idleAfter,
-  quantum: Math.max(1, Math.round(QUANTUM / timeScale)),
+  quantum: Math.max(SHORTEST, Math.round(QUANTUM / timeScale)),
 })
 
 function readForeign(record: LogRecord, context: DecodeContext): Read {
