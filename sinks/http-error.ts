@@ -40,6 +40,7 @@ export class HttpError extends Error {
 export function requestError(error: z.ZodError): HttpError {
   const fields = error.issues.flatMap(issue => {
     const at = issue.path.join('.')
+    if (issue.code === 'invalid_type' && issue.expected === 'number') return [`${at}: is not a number`]
     if (issue.code !== 'unrecognized_keys') return [`${at || 'body'}: ${lowerFirst(issue.message)}`]
     return issue.keys.map(key => `${[at, key].filter(Boolean).join('.')}: unknown parameter`)
   })
