@@ -15,7 +15,7 @@ const requestTimeout = 5_000
 // Of the API's answers only what the demo needs.
 const Listed = z.object({ incidents: z.array(z.object({ id: z.string(), version: z.int() })) })
 const Whole = z.object({ incident: Incident })
-const RunEvents = z.object({ events: z.array(z.object({ step: z.string() })) })
+const RunEvents = z.object({ events: z.array(z.object({ stepName: z.string() })) })
 
 export interface AgentOptions {
   config: string
@@ -91,7 +91,7 @@ export class Agent {
     // An incident tells of a run a moment before the row of the run is written.
     if (!response.ok) return undefined
     const { events } = RunEvents.parse(await response.json())
-    return events.findLast(({ step }) => step !== '')?.step
+    return events.findLast(({ stepName }) => stepName !== '')?.stepName
   }
 
   /** The end of its log. */
