@@ -13,8 +13,9 @@ const stopDeadline = 10_000
 const requestTimeout = 5_000
 
 // Of the API's answers only what the demo needs.
-const Listed = z.object({ incidents: z.array(z.object({ id: z.string(), version: z.int() })) })
-const Whole = z.object({ incident: Incident })
+const Listed = z.object({ incidents: z.array(z.object({ id: z.string() })) })
+const Run = z.object({ run: z.string(), runbook: z.string(), target: z.string(), state: z.string(), at: z.number() })
+const Whole = z.object({ incident: Incident, runs: z.array(Run) })
 const RunEvents = z.object({ events: z.array(z.object({ stepName: z.string() })) })
 
 export interface AgentOptions {
@@ -32,7 +33,6 @@ export class Agent {
   readonly url: string
   readonly logFile: string
   readonly #child: ChildProcess
-  readonly #known = new Map<string, Incident>()
   #peak = 0
 
   constructor({ config, data, set, port }: AgentOptions) {
@@ -82,7 +82,7 @@ export class Agent {
   /** All incidents, whole, as they stand now. */
   async incidents(): Promise<Incident[]> {
     const { incidents } = Listed.parse(await this.#get('/v1/incidents?limit=100'))
-    return Promise.all(incidents.map(({ id, version }) => this.#whole(id, version)))
+    return Promise.all(incidents.map(({ id }) => this.#whole(id)))
   }
 
   /** The step that a run has come to; undefined before the first, and while the run is not to be read yet. */
@@ -112,12 +112,10 @@ export class Agent {
     clearTimeout(force)
   }
 
-  async #whole(id: string, version: number): Promise<Incident> {
-    const known = this.#known.get(id)
-    if (known !== undefined && known.version >= version) return known
-    const { incident } = Whole.parse(await this.#get(`/v1/incidents/${encodeURIComponent(id)}`))
-    this.#known.set(id, incident)
-    return incident
+  /** The incident with its runs as the ledger has them, oldest first. */
+  async #whole(id: string): Promise<Incident> {
+    const { incident, runs } = Whole.parse(await this.#get(`/v1/incidents/${encodeURIComponent(id)}`))
+    return { ...incident, runs: runs.sort((a, b) => a.at - b.at) }
   }
 
   #request(path: string): Promise<Response> {

@@ -28,7 +28,7 @@ const lookEvery = 400
 /** Windows to learn from after the first that are scored: they make the scores steadier. */
 const moreWindows = 8
 /** Two of these, the start and the learning fit into four minutes. */
-const patience = 70_000
+const patience = 85_000
 /** Four exports fall into a window of two seconds. */
 const metricInterval = 500
 const logDelay = 100
