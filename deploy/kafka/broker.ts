@@ -24,7 +24,7 @@ const LOGGING = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.s
 export interface BrokerOptions {
   /** Where its data lies. Absent: a folder of its own that is removed by `stop`. */
   readonly dir?: string
-  /** Absent: any free one. */
+  /** 0 or absent: any free one. */
   readonly port?: number
   /** Listeners beside the plain one. What they need to work is for `properties` to say. */
   readonly listeners?: readonly Protocol[]
@@ -57,28 +57,40 @@ export interface Broker {
  */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
   const jars = await brokerJars()
-  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'ops-kafka-')))
+  for (let attempt = 1; ; attempt++) {
+    const own = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'ops-kafka-')) : undefined
+    try {
+      return await prepare(jars, own ?? options.dir!, own, options)
+    } catch (error) {
+      if (own !== undefined) await rm(own, { recursive: true, force: true })
+      // A port that was free a moment ago may be taken by now.
+      if (options.port || attempt === 3) throw error
+    }
+  }
+}
+
+async function prepare(jars: string, dir: string, own: string | undefined, options: BrokerOptions): Promise<Broker> {
   await mkdir(dir, { recursive: true })
-  const address = `127.0.0.1:${options.port ?? (await freePort())}`
+  const address = `127.0.0.1:${options.port || (await freePort())}`
   const listeners = new Map<string, string>([['PLAINTEXT', address]])
   for (const protocol of options.listeners ?? []) listeners.set(protocol, `127.0.0.1:${await freePort()}`)
   const properties = join(dir, 'server.properties')
   const data = join(dir, 'data')
   await writeFile(properties, serverProperties(listeners, `127.0.0.1:${await freePort()}`, data, options.properties))
   if (!existsSync(data)) await format(jars, properties, options.users ?? [])
-  let running = await launch(jars, dir, address)
+  let running = await launch(jars, dir, own, address)
   return {
     address,
     listener: protocol => listeners.get(protocol)!,
     jars,
     async stop() {
       await running.end('SIGTERM')
-      if (options.dir === undefined) await rm(dir, { recursive: true, force: true })
+      if (own !== undefined) await rm(own, { recursive: true, force: true })
     },
     kill: () => running.end('SIGKILL'),
     async restart() {
       await running.end('SIGTERM')
-      running = await launch(jars, dir, address)
+      running = await launch(jars, dir, own, address)
     },
   }
 }
@@ -97,6 +109,8 @@ function serverProperties(
     listeners: `${open},CONTROLLER://${controller}`,
     'advertised.listeners': open,
     'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map':
+      'PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT',
     'log.dirs': data,
     'num.partitions': '1',
     'auto.create.topics.enable': 'false',
@@ -129,12 +143,14 @@ async function freePort(): Promise<number> {
 }
 
 async function format(jars: string, properties: string, users: NonNullable<BrokerOptions['users']>): Promise<void> {
-  const id = randomBytes(16).toString('base64url')
+  const id = Buffer.concat([Buffer.alloc(1), randomBytes(15)]).toString('base64url') // begins with A, never with a dash
   const tool = [...JVM, ...LOGGING, '-cp', `${jars}/*`, 'kafka.tools.StorageTool']
   const scram = users.flatMap(({ name, password }) =>
     ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap(kind => ['-S', `${kind}=[name=${name},password=${password}]`]),
   )
-  await promisify(execFile)('java', [...tool, 'format', '-t', id, '-c', properties, ...scram])
+  await promisify(execFile)('java', [...tool, 'format', '-t', id, '-c', properties, ...scram]).catch(cause => {
+    throw new Error(`kafka broker: storage not formatted: ${cause.stderr.split('\n')[0]}`, { cause })
+  })
 }
 
 interface Running {
@@ -143,22 +159,25 @@ interface Running {
 
 /**
  * Between us and Java stands a shell that ends Java when our end of its standard input closes, which it does even if
- * this process is killed. It prints Java's process id, and exits when Java has.
+ * this process is killed. It prints Java's process id, and exits when Java has. The folder that is its first argument,
+ * if any, it removes where nobody is left to do so.
  */
 const GUARD = `
+own=$1; shift
 exec 3<&0
 "$@" 3<&- >&2 & java=$!
 echo $java
 { read -r _ <&3; kill -TERM $java; sleep 10; kill -KILL $java; } 2>/dev/null >&2 &
 wait $java; code=$?
 kill $! 2>/dev/null
+if [ -n "$own" ] && ! kill -0 $PPID 2>/dev/null; then rm -rf "$own"; fi
 exit $code`
 
-async function launch(jars: string, dir: string, address: string): Promise<Running> {
+async function launch(jars: string, dir: string, own: string | undefined, address: string): Promise<Running> {
   const said = join(dir, 'broker.log')
   const log = await open(said, 'w')
   const java = ['java', ...JVM, ...LOGGING, '-cp', `${jars}/*`, 'kafka.Kafka', join(dir, 'server.properties')]
-  const guard = spawn('sh', ['-c', GUARD, 'guard', ...java], { stdio: ['pipe', 'pipe', log.fd] })
+  const guard = spawn('sh', ['-c', GUARD, 'guard', own ?? '', ...java], { stdio: ['pipe', 'pipe', log.fd] })
   await log.close()
   const exited = new Promise<void>(resolve => guard.once('exit', () => resolve()))
   guard.stdin!.on('error', () => undefined) // closed with the guard

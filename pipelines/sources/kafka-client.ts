@@ -87,7 +87,8 @@ function secureContext({ ca, cert, key, serverName }: NonNullable<KafkaConnectio
 function pass({ namespace, level, log }: kafkajs.LogEntry, logger: Logger): void {
   const { message, timestamp: _, stack: __, ...fields } = log
   const text = `kafkajs: ${message}`
-  if (level === logLevel.ERROR) logger.warn({ namespace, ...fields }, text)
+  const toCaller = message.startsWith('Response ') // an error a broker answered with: whoever asked is told
+  if (level === logLevel.ERROR && !toCaller) logger.warn({ namespace, ...fields }, text)
   else if (level === logLevel.WARN) logger.info({ namespace, ...fields }, text)
   else logger.debug({ namespace, ...fields }, text)
 }
@@ -108,7 +109,12 @@ export interface Cluster {
   addTargetTopic(topic: string): Promise<void>
   refreshMetadata(): Promise<void>
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>
-  findBroker(at: { nodeId: string }): Promise<{ fetch(request: object): Promise<FetchResponse> }>
+  getNodeIds(): string[]
+  findBroker(at: { nodeId: string }): Promise<ClusterBroker>
+}
+interface ClusterBroker {
+  fetch(request: object): Promise<FetchResponse>
+  findGroupCoordinator(request: { groupId: string; coordinatorType: number }): Promise<unknown>
 }
 interface FetchResponse {
   readonly responses: readonly { readonly topicName: string; readonly partitions: readonly object[] }[]
@@ -140,6 +146,13 @@ export async function fetchBatch(cluster: Cluster, topic: string, partition: num
     topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes }] }],
   })
   return new Batch(topic, String(from), responses[0]!.partitions[0]!)
+}
+
+/** Asks any broker who coordinates the group; unlike a consumer, this says why that cannot be known. */
+export async function findCoordinator(cluster: Cluster, groupId: string): Promise<void> {
+  await cluster.refreshMetadata()
+  const broker = await cluster.findBroker({ nodeId: cluster.getNodeIds()[0]! })
+  await broker.findGroupCoordinator({ groupId, coordinatorType: 0 })
 }
 
 interface RequestQueue {

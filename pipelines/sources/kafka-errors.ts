@@ -77,13 +77,15 @@ export function toSinkError(error: unknown, address: string, about = ''): SinkEr
   const last = errors.at(-1)
   if (last?.name === 'KafkaJSRequestTimeoutError' || last?.message === 'Broker not connected')
     return said('unreachable', `no answer in time; ${START}`)
+  if (last?.name === 'KafkaJSGroupCoordinatorNotFound')
+    return said('unreachable', 'no broker coordinates the group yet')
   // The rest are elections, coordinators that are loading, brokers not known yet: waiting helps.
   if (last?.retriable ?? last?.name.startsWith('KafkaJS')) return said('unreachable', last?.message ?? String(error))
   return said('rejected', last?.message ?? String(error))
 }
 
 function connection({ code, message, broker }: KafkaError, address: string): [Reason, string] {
-  const text = message.replace(/^Connection error: /, '')
+  const text = message.replace(/^Connection error: /, '').split(';')[0]!
   const known = SOCKET[String(code)] ?? (text === 'Connection timeout' ? 'no answer' : undefined)
   const where = broker === undefined || address.split(',').includes(broker) ? '' : `broker ${broker}: `
   if (/SSL|TLS|CERT|certificate/i.test(`${code} ${text}`)) return ['misconfigured', `${where}${text}; set log.tls`]

@@ -10,7 +10,9 @@ import {
   compressions,
   createClient,
   createCluster,
+  type FetchedBatch,
   fetchBatch,
+  findCoordinator,
   type Kafka,
   type KafkaConnection,
   type Producer,
@@ -145,6 +147,7 @@ class KafkaLog implements Log {
 
   async subscribe(options: SubscribeOptions, reader: Reader): Promise<Subscription> {
     for (const topic of options.topics) await this.partitions(topic)
+    await this.#checkGroup(options.group)
     const subscription = new KafkaSubscription(options, reader, {
       ...this.#options,
       client: this.#client,
@@ -326,17 +329,32 @@ class KafkaLog implements Log {
     void lost.then(producer => producer.disconnect()).catch(error => logger.debug({ error }, 'kafka: old producer'))
   }
 
-  async #fetch(topic: string, partition: number, from: number) {
+  /** @throws {SinkError} where the group may not be used; one that is only not there yet is waited for later */
+  async #checkGroup(group: string): Promise<void> {
+    const error = await this.#inCluster(`group '${group}'`, cluster => findCoordinator(cluster, group)).then(
+      () => undefined,
+      (error: SinkError) => error,
+    )
+    if (error && !error.retryable) throw error
+  }
+
+  async #fetch(topic: string, partition: number, from: number): Promise<FetchedBatch> {
     const name = this.#names.inKafka(topic)
-    try {
-      this.#cluster ??= this.#connectCluster()
-      const cluster = await this.#cluster
+    return await this.#inCluster(`topic '${name}'`, async cluster => {
       await cluster.addTargetTopic(name)
       return await fetchBatch(cluster, name, partition, from, READ_BYTES)
+    })
+  }
+
+  async #inCluster<T>(about: string, work: (cluster: Cluster) => Promise<T>): Promise<T> {
+    this.#cluster ??= this.#connectCluster()
+    const used = this.#cluster
+    try {
+      return await work(await used)
     } catch (error) {
-      void this.#cluster?.then(cluster => cluster.disconnect()).catch(() => undefined)
-      this.#cluster = undefined // whatever it was, the next read begins with fresh metadata
-      throw toSinkError(error, this.address, `topic '${name}'`)
+      void used.then(cluster => cluster.disconnect()).catch(() => undefined)
+      if (this.#cluster === used) this.#cluster = undefined // whatever it was, the next begins with fresh metadata
+      throw toSinkError(error, this.address, about)
     }
   }
 

@@ -1,6 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Clock } from '../../operators/clock.ts'
-import { SinkError } from '../../sinks/store.ts'
 import type {
   Consumer,
   ConsumerCrashEvent,
@@ -11,30 +10,24 @@ import type {
 } from './kafka-client.ts'
 import { toOffset } from './kafka-errors.ts'
 import { toLogRecord } from './kafka-record.ts'
+import { type StartServices, Starts } from './kafka-starts.ts'
 import type { LogRecord, Reader, SubscribeOptions, Subscription } from './log.ts'
-import type { Logger } from './logger.ts'
 import type { TopicNames } from './topic-names.ts'
 
 const MAX_RECORDS = 2_000
 const MAX_BYTES = 1024 * 1024
 /** How long the broker may hold a fetch when there is nothing; a partition just loaded waits for its end. */
 const FETCH_WAIT = 250
-const RETRY_EVERY = 1_000
+const REJOIN_AFTER = 1_000
 /** How long leaving the group may take when no broker answers. */
 const LEAVE = 5_000
 
-export interface SubscriptionServices {
+export interface SubscriptionServices extends StartServices {
   readonly client: Kafka
   readonly names: TopicNames
-  readonly clock: Clock
-  readonly logger: Logger
   readonly sessionTimeout?: number
   readonly rebalanceTimeout?: number
   readonly concurrency?: number
-  toError(error: unknown, about: string): SinkError
-  /** The oldest offset of each partition, and the next to be written. */
-  offsets(topic: string): Promise<readonly { low: number; high: number }[]>
-  committed(group: string, topic: string): Promise<ReadonlyMap<number, number>>
 }
 
 /** A partition that is ours, from the group's giving it to its taking it away. */
@@ -72,6 +65,7 @@ export class KafkaSubscription implements Subscription {
   readonly #reader: Reader
   readonly #services: SubscriptionServices
   readonly #consumer: Consumer
+  readonly #starts: Starts
   readonly #topics: ReadonlyMap<string, string>
   readonly #owned = new Map<string, Owned>()
   readonly #queues = new Map<string, Promise<void>>()
@@ -85,6 +79,7 @@ export class KafkaSubscription implements Subscription {
     this.#options = options
     this.#reader = reader
     this.#services = services
+    this.#starts = new Starts(options, services)
     this.#topics = new Map(options.topics.map(topic => [services.names.inKafka(topic), topic]))
     this.done = this.#end.promise
     this.done.catch(error => services.logger.error({ group: options.group, error }, 'the subscription has ended'))
@@ -113,13 +108,17 @@ export class KafkaSubscription implements Subscription {
       await consumer.disconnect().catch(() => undefined)
       throw this.#services.toError(error, `group '${this.#options.group}'`)
     }
-    await consumer.run({
+    await this.#run()
+    void this.#watchIdle()
+  }
+
+  #run(): Promise<void> {
+    return this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: this.#services.concurrency ?? 8,
       eachBatch: payload => this.#eachBatch(payload),
     })
-    void this.#watchIdle()
   }
 
   /** A commit that fails is only told: the next one says more. */
@@ -140,6 +139,10 @@ export class KafkaSubscription implements Subscription {
 
   /** Must pause before it first waits: kafkajs fetches as soon as this has returned. */
   #joined({ memberId, memberAssignment }: ConsumerGroupJoinEvent['payload']): void {
+    if (this.#stop.signal.aborted) {
+      setImmediate(() => void this.#consumer.disconnect().catch(() => undefined)) // it was joining while we closed
+      return
+    }
     const remembered = memberId === this.#member
     this.#member = memberId
     const assigned = new Set<string>()
@@ -158,7 +161,7 @@ export class KafkaSubscription implements Subscription {
       return
     }
     this.#control(() => this.#consumer.pause([{ topic, partitions: [partition] }]))
-    if (kept || this.#stop.signal.aborted) return
+    if (kept) return
     const owned: Owned = { topic, partition, position: undefined, begun: false, lost: false }
     this.#owned.set(at, owned)
     this.#enqueue(at, () => this.#load(owned))
@@ -176,11 +179,12 @@ export class KafkaSubscription implements Subscription {
     if (owned.lost) return
     owned.begun = true
     const asked = await this.#reader.assigned(this.#topics.get(owned.topic)!, owned.partition)
-    const from = await this.#startOf(owned, asked)
+    const { topic, partition } = owned
+    const from = await this.#starts.find(this.#topics.get(topic)!, partition, asked, () => this.#isOurs(owned))
     if (from === undefined || owned.lost) return
     owned.position = from
     this.#seek(owned)
-    this.#control(() => this.#consumer.resume([{ topic: owned.topic, partitions: [owned.partition] }]))
+    this.#control(() => this.#consumer.resume([{ topic, partitions: [partition] }]))
   }
 
   #seek({ topic, partition, position }: Owned): void {
@@ -194,45 +198,6 @@ export class KafkaSubscription implements Subscription {
     } catch (error) {
       this.#services.logger.debug({ group: this.#options.group, error }, 'kafka: not in the group')
     }
-  }
-
-  /** Where to start; undefined: the partition was lost while we asked the brokers. */
-  async #startOf(owned: Owned, asked: number | undefined): Promise<number | undefined> {
-    const { group, start } = this.#options
-    const topic = this.#topics.get(owned.topic)!
-    const ranges = await this.#persist(owned, () => this.#services.offsets(topic))
-    const saved = asked === undefined && (await this.#persist(owned, () => this.#services.committed(group, topic)))
-    const range = ranges?.[owned.partition]
-    if (!range || saved === undefined) return undefined
-    const from = asked ?? (saved ? saved.get(owned.partition) : undefined)
-    if (from === undefined) return start === 'earliest' ? range.low : range.high
-    if (from > range.high)
-      throw this.#services.toError(
-        new RangeError(`offset ${from} is asked for, but it ends at ${range.high}; was the topic made anew?`),
-        `topic '${owned.topic}' partition ${owned.partition}`,
-      )
-    if (from < range.low) this.#sayExpired(owned, from, range.low)
-    return Math.max(from, range.low)
-  }
-
-  #sayExpired({ topic, partition }: Owned, from: number, start: number): void {
-    this.#services.logger.warn(
-      { topic, partition, from, start },
-      'kafka: records were removed by retention before this group had read them',
-    )
-  }
-
-  /** Asks until the brokers answer; undefined: by then the partition was not ours any more. */
-  async #persist<T>(owned: Owned, ask: () => Promise<T>): Promise<T | undefined> {
-    while (!owned.lost && !this.#stop.signal.aborted) {
-      try {
-        return await ask()
-      } catch (error) {
-        if (!(error instanceof SinkError) || !error.retryable) throw error
-        await this.#services.clock.sleep(RETRY_EVERY, this.#stop.signal)
-      }
-    }
-    return undefined
   }
 
   async #eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -255,7 +220,11 @@ export class KafkaSubscription implements Subscription {
 
   /** Whether there is sense in handing on more of a batch now. */
   #isOpen({ owned, alive }: Work): boolean {
-    return alive && !owned.lost && !this.#stop.signal.aborted
+    return alive && this.#isOurs(owned)
+  }
+
+  #isOurs(owned: Owned): boolean {
+    return !owned.lost && !this.#stop.signal.aborted
   }
 
   /** Whether the batch goes on where we are; it cannot but for removed records and for fetches that crossed a seek. */
@@ -264,14 +233,12 @@ export class KafkaSubscription implements Subscription {
     const { fetchedOffset } = batch as { fetchedOffset?: string }
     const fetched = toOffset(fetchedOffset ?? batch.firstOffset() ?? '0')
     if (fetched <= owned.position) return true
-    const ranges = await this.#persist(owned, () => this.#services.offsets(this.#topics.get(batch.topic)!))
-    if (!ranges || owned.lost) return false
-    if (ranges[batch.partition]!.low > owned.position) {
-      this.#sayExpired(owned, owned.position, fetched)
+    const topic = this.#topics.get(batch.topic)!
+    if (await this.#starts.isExpired(topic, batch.partition, owned.position, () => this.#isOurs(owned))) {
       owned.position = fetched
       return true
     }
-    this.#seek(owned)
+    if (this.#isOurs(owned)) this.#seek(owned)
     return false
   }
 
@@ -315,31 +282,37 @@ export class KafkaSubscription implements Subscription {
       owned.position = Math.max(owned.position, toOffset(lastOffset) + 1)
   }
 
+  /** kafkajs has left the group, and joins again by itself after most errors of a passing kind, but not all. */
   #crashed({ error, restart }: ConsumerCrashEvent['payload']): void {
-    const { logger } = this.#services
     for (const [at, owned] of this.#owned) this.#lose(at, owned)
-    if (restart) logger.warn({ group: this.#options.group, error }, 'kafka: lost the group; joining it again')
-    else this.#fail(this.#services.toError(error, `group '${this.#options.group}'`))
+    const failure = this.#services.toError(error, `group '${this.#options.group}'`)
+    if (!restart && !failure.retryable) {
+      this.#fail(failure)
+      return
+    }
+    this.#services.logger.warn({ group: this.#options.group, error }, 'kafka: lost the group; joining it again')
+    if (!restart) void this.#rejoin()
+  }
+
+  async #rejoin(): Promise<void> {
+    await setTimeout(REJOIN_AFTER, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+    if (!this.#stop.signal.aborted) await this.#run().catch(error => this.#fail(error))
   }
 
   /** Says that a partition is idle only where the brokers say, now, that it has no more: an outage is not idleness. */
   async #watchIdle(): Promise<void> {
-    const { clock, logger } = this.#services
-    const { signal } = this.#stop
-    for (let due = clock.now(); !signal.aborted; ) {
-      due = Math.max(due + this.#options.idleEvery, clock.now())
-      await clock.sleep(due - clock.now(), signal)
+    const { clock, logger, offsets } = this.#services
+    for await (const _ of ticks(clock, this.#options.idleEvery, this.#stop.signal))
       for (const [name, topic] of this.#topics) {
         const all = [...this.#owned].filter(([, owned]) => owned.topic === name && owned.position !== undefined)
-        if (all.length === 0 || signal.aborted) continue
+        if (all.length === 0) continue
         try {
-          const ranges = await this.#services.offsets(topic)
+          const ranges = await offsets(topic)
           for (const [at, owned] of all) this.#sayIdle(at, owned, ranges[owned.partition]!.high)
         } catch (error) {
           logger.debug({ topic, error }, 'kafka: ends not known')
         }
       }
-    }
   }
 
   #sayIdle(at: string, owned: Owned, end: number): void {
@@ -379,5 +352,15 @@ export class KafkaSubscription implements Subscription {
     limit.abort()
     if (this.#failure) this.#end.reject(this.#failure.error)
     else this.#end.resolve()
+  }
+}
+
+/** One tick each `every` milliseconds of the clock, until the signal; ticks that come late are not made up for. */
+async function* ticks(clock: Clock, every: number, signal: AbortSignal): AsyncGenerator<void> {
+  for (let due = clock.now(); ; ) {
+    due = Math.max(due + every, clock.now())
+    await clock.sleep(due - clock.now(), signal)
+    if (signal.aborted) return
+    yield
   }
 }
