@@ -230,6 +230,20 @@ describe('engine', () => {
     )
   })
 
+  test('an event exactly one gap after the last begins a session of its own, wherever the watermark stands', () => {
+    const sessions = (advanced: boolean) => {
+      const driver = new Driver(graph(session(7))).send(event('a', 0, 96, 'x', 'p'))
+      if (advanced) driver.advance(103)
+      driver.send(event('a', 1, 103, 'x', 'p')).advance(1_000)
+      return driver.read('counts').map(({ start, n }) => [start, n])
+    }
+    assert.deepEqual(sessions(false), [
+      [96, 1],
+      [103, 1],
+    ])
+    assert.deepEqual(sessions(true), sessions(false))
+  })
+
   test('a step that throws sets the event aside and goes on', () => {
     const fragile = defineOperator({
       name: 'fail',

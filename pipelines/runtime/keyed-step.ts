@@ -240,9 +240,9 @@ export class KeyedStep {
     return outputs
   }
 
-  /** The session that `[start, end)` belongs to, after joining all that it touches. */
+  /** The session that `[start, end)` belongs to, after joining all that it overlaps: half-open, as all windows are. */
   #join(entry: Entry, start: EventTime, end: EventTime): { start: EventTime; end: EventTime; state: unknown } {
-    const touching = entry.windows!.filter(window => window.start <= end && start <= window.end)
+    const touching = entry.windows!.filter(window => window.start < end && start < window.end)
     const [first, ...others] = touching
     if (!first) return open(entry.windows!, start, end)
     for (const other of others)
