@@ -4,16 +4,13 @@ import { topics } from './topics.ts'
 
 /** Telemetry as it arrives, un-keyed and many events a record, to one event a record, by service. */
 export function entry(topic: string): Graph {
-  return pipeline<Telemetry>(
-    { name: `entry.${topic}`, topic, schema: Telemetry, repeats: 'position', upstream: [] },
-    telemetry => {
-      telemetry.select('lines', isLine).publish(topics.logsByService, { key: serviceKey })
-      telemetry.select('samples', isSample).publish(topics.metricsByService, { key: serviceKey })
-      telemetry
-        .select('changes', isChange)
-        .publish(topics.anomalies, { key: ({ environment }) => environment, marks: false })
-    },
-  )
+  return pipeline<Telemetry>({ name: `entry.${topic}`, topic, schema: Telemetry, upstream: [] }, telemetry => {
+    telemetry.select('lines', isLine).publish(topics.logsByService, { key: serviceKey })
+    telemetry.select('samples', isSample).publish(topics.metricsByService, { key: serviceKey })
+    telemetry
+      .select('changes', isChange)
+      .publish(topics.anomalies, { key: ({ environment }) => environment, marks: false })
+  })
 }
 
 const isLine = (value: Telemetry): value is LogLine => value.type === 'log'

@@ -11,7 +11,7 @@ export interface IncidentsOptions {
 
 /** What is unusual in an environment, to incidents with their causes. */
 export function incidents({ upstream, group: grouping }: IncidentsOptions): Graph {
-  const source = { name: 'incidents', topic: topics.anomalies, schema: Signal, repeats: 'time', upstream } as const
+  const source = { name: 'incidents', topic: topics.anomalies, schema: Signal, upstream } as const
   return pipeline<Signal>(source, signals => {
     signals
       .through('group', group(grouping), { key: ({ environment }) => environment })

@@ -18,7 +18,7 @@ export interface LogsOptions {
 
 /** Lines of a service to patterns, their counts, and the windows in which those are not as they used to be. */
 export function logs({ upstream, window, cluster: clustering, scoreCounts: scoring }: LogsOptions): Graph {
-  const source = { name: 'logs', topic: topics.logsByService, schema: LogLine, repeats: 'position', upstream } as const
+  const source = { name: 'logs', topic: topics.logsByService, schema: LogLine, upstream } as const
   return pipeline<LogLine>(source, lines => {
     const clustered = lines.through('cluster', cluster(clustering), { key: serviceKey })
     clustered.late<LogLine>().to('log_lines', withoutPattern)

@@ -22,7 +22,7 @@ export function metrics({ upstream, window, score: scoring, rules }: MetricsOpti
     name: 'metrics',
     topic: topics.metricsByService,
     schema: Sample,
-    repeats: 'position',
+
     upstream,
   } as const
   return pipeline<Sample>(source, samples => {

@@ -66,11 +66,6 @@ export interface Graph {
   readonly name: string
   readonly topic: string
   readonly schema: z.ZodType
-  /**
-   * How repeated events are known. `position`: positions of a stream only grow, so what is at or below the highest seen
-   * is a repeat. `time`: an ordered step drops equal origins, and what the watermark has passed is late.
-   */
-  readonly repeats: 'position' | 'time'
   /** Pipelines that publish to `topic`: the watermark waits for all their partitions. */
   readonly upstream: readonly string[]
   readonly nodes: readonly Node[]
@@ -158,7 +153,6 @@ export function pipeline<T>(
     name: string
     topic: string
     schema: z.ZodType<T>
-    repeats: Graph['repeats']
     upstream: readonly string[]
   },
   build: (events: Stream<T>) => void,
@@ -173,7 +167,7 @@ export function describe(graph: Graph): string {
   const name = (index: number): string => graph.nodes[index]!.id
   const lines = graph.nodes.map(node => {
     const from = node.from.map(name).join(' + ')
-    if (node.kind === 'source') return `${node.id} (topic, repeats by ${graph.repeats})`
+    if (node.kind === 'source') return `${node.id} (topic)`
     if (node.kind === 'select') return `${from} -> ${node.id} (some)`
     if (node.kind === 'late') return `${from} -> ${node.id} (late events)`
     if (node.kind === 'table') return `${from} => ${node.id} (table)`

@@ -10,7 +10,7 @@ export interface ResponseOptions {
 
 /** Incidents, to the runbooks they ask for and to the verdicts on what those did. */
 export function response({ upstream, trigger: triggering }: ResponseOptions): Graph {
-  const source = { name: 'response', topic: topics.incidents, schema: Incident, repeats: 'time', upstream } as const
+  const source = { name: 'response', topic: topics.incidents, schema: Incident, upstream } as const
   return pipeline<Incident>(source, incidents => {
     incidents
       .through('trigger', trigger(triggering), { key: ({ environment }) => environment })

@@ -43,6 +43,7 @@ export const runsDoors = (delivery: Delivery): RunsDoors => ({
         partitionKey: event.key,
         step: '',
         event,
+        from: event.origin,
         late: false,
       },
     ]),

@@ -57,7 +57,7 @@ const ring = defineOperator({
 })
 
 const graph = (window = tumbling(10)): Graph =>
-  pipeline<Letter>({ name: 'letters', topic: 'in', schema: Letter, repeats: 'position', upstream: [] }, letters => {
+  pipeline<Letter>({ name: 'letters', topic: 'in', schema: Letter, upstream: [] }, letters => {
     const chained = letters.through('chained', chain({}), { key: letter => letter.key })
     const row = (event: Event<unknown>) => ({ time: event.time, ...(event.value as object) })
     chained.to('chains', row)
@@ -259,7 +259,7 @@ describe('engine', () => {
       }),
     })
     const driver = new Driver(
-      pipeline<Letter>({ name: 'fragile', topic: 'in', schema: Letter, repeats: 'time', upstream: [] }, letters => {
+      pipeline<Letter>({ name: 'fragile', topic: 'in', schema: Letter, upstream: [] }, letters => {
         letters.through('fragile', fragile({}), { key: ({ key }) => key }).to('n', ({ value }) => ({ value }))
       }),
     )
@@ -281,7 +281,7 @@ describe('engine', () => {
 
   test('a step that closes windows is refused without one', () => {
     const build = () =>
-      pipeline<Letter>({ name: 'wrong', topic: 'in', schema: Letter, repeats: 'time', upstream: [] }, letters => {
+      pipeline<Letter>({ name: 'wrong', topic: 'in', schema: Letter, upstream: [] }, letters => {
         letters.through('gathered', gather({}), { key: ({ key }) => key })
       })
     assert.throws(build, /pipeline step 'gathered': gather closes windows and was given none/)
@@ -292,7 +292,7 @@ describe('engine', () => {
       describePipeline(graph()),
       [
         'pipeline letters',
-        '  in (topic, repeats by position)',
+        '  in (topic)',
         '  in -> chained (chain {} ordered)',
         '  chained => chains (table)',
         '  chained -> gathered (gather {} in {"kind":"tumbling","size":10,"lateness":0}, as they come)',

@@ -65,7 +65,6 @@ export function incidentsAndRuns(
     name: 'incidents',
     topic: 'ops.anomalies',
     schema: SignalSchema,
-    repeats: 'time',
     upstream: [],
   } as const
   return pipeline<Signal>(source, signals => {

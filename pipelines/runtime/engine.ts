@@ -13,6 +13,8 @@ export type Output =
       partitionKey: string
       step: string
       event: Event<unknown>
+      /** Which output of which producer it is: a reader drops what is at or below the highest it has seen of one. */
+      from: Origin
       /** The event's origin stream had passed it before it was sent. */
       late: boolean
     }
@@ -48,7 +50,10 @@ export interface EngineOptions {
 interface Meta {
   streams: StreamState
   time: EventTime | null
+  /** The highest position seen of each producer. */
   positions: Record<string, [offset: number, index: number]>
+  /** How many events were published so far. */
+  published: number
   told: { time: EventTime | null; idle: boolean }
 }
 
@@ -67,6 +72,7 @@ export class Engine {
   readonly #times: (EventTime | null)[]
   #watermark: Watermark
   #positions = new Map<string, [number, number]>()
+  #published = 0
   #told: Meta['told'] = { time: null, idle: false }
   #fates: Fates = noFates()
   #emitted: Emitted = nothing()
@@ -94,10 +100,13 @@ export class Engine {
     return this.#watermark.time
   }
 
-  /** Takes an event of the source. `late`: its origin stream had passed it before it was sent. */
-  event(event: Event<unknown>, late = false): void {
+  /**
+   * Takes an event of the source. `late`: its origin stream had passed it before it was sent. `from`: its place among
+   * what its producer sends, which only grows.
+   */
+  event(event: Event<unknown>, late = false, from: Origin = event.origin): void {
     this.#fates.in++
-    if (this.#graph.repeats === 'position' && this.#seen(event.origin)) {
+    if (this.#seen(from)) {
       this.#fates.dropped.duplicate = (this.#fates.dropped.duplicate ?? 0) + 1
       return
     }
@@ -172,6 +181,7 @@ export class Engine {
     const meta: Meta = {
       ...this.#watermark.snapshot(),
       positions: Object.fromEntries(this.#positions),
+      published: this.#published,
       told: this.#told,
     }
     return JSON.stringify(meta)
@@ -180,6 +190,7 @@ export class Engine {
   #restoreMeta(meta: Meta): void {
     this.#watermark = new Watermark(this.#options.expected, meta.streams, meta.time)
     this.#positions = new Map(Object.entries(meta.positions))
+    this.#published = meta.published
     this.#told = meta.told
     if (meta.time !== null) this.#propagate(meta.time, (step, watermark) => step.resume(watermark))
   }
@@ -214,11 +225,13 @@ export class Engine {
 
   #publish(node: TopicNode, event: Event<unknown>): void {
     const { value } = event
-    const from = this.#graph.nodes[node.from[0]!]!
+    const source = this.#graph.nodes[node.from[0]!]!
     // What passes unchanged keeps its identity; what a step made is told from what other steps made of the same event.
-    const step = this.#madeBy(from)
+    const step = this.#madeBy(source)
     const [key, partitionKey] = [node.key(value), node.partitionKey(value)]
-    this.#output({ kind: 'event', topic: node.id, key, partitionKey, step, event, late: this.#eventIsLate })
+    // The same input gives the same outputs in the same order, so that a replay numbers them alike.
+    const from = { stream: this.#options.stream, offset: this.#published++, index: 0 }
+    this.#output({ kind: 'event', topic: node.id, key, partitionKey, step, event, from, late: this.#eventIsLate })
   }
 
   #madeBy(node: Node): string {

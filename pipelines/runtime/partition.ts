@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Event } from '../../operators/operator.ts'
+import type { Event, Origin } from '../../operators/operator.ts'
 import type { Mark } from '../../operators/watermark.ts'
 import type { Graph } from '../pipeline.ts'
 import type { Batch, LogRecord } from '../sources/log.ts'
@@ -16,7 +16,7 @@ export interface Dead {
 
 /** What a record holds. */
 export interface Read {
-  readonly events: readonly { event: Event<unknown>; late: boolean }[]
+  readonly events: readonly { event: Event<unknown>; late: boolean; from?: Origin }[]
   readonly mark?: Mark
   readonly dead: readonly { index: number; reason: string; detail: string }[]
   readonly dropped: Readonly<Record<string, number>>
@@ -93,12 +93,12 @@ export class Partition {
     for (const part of read.dead) dead.push({ record, ...part })
     for (const [reason, count] of Object.entries(read.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count
     if (read.mark) this.engine.mark(read.mark)
-    for (const { event, late } of read.events) this.#event(event, late)
+    for (const { event, late, from } of read.events) this.#event(event, late, from)
   }
 
-  #event(event: Event<unknown>, late: boolean): void {
+  #event(event: Event<unknown>, late: boolean, from: Origin | undefined): void {
     const progress = event.origin.stream === this.#stream ? this.#progress : undefined
-    this.engine.event(event, late || (progress?.isLate(event.time) ?? this.#isBehind(event)))
+    this.engine.event(event, late || (progress?.isLate(event.time) ?? this.#isBehind(event)), from)
     const mark = progress?.observe(event.time)
     if (mark) this.engine.mark(mark)
   }

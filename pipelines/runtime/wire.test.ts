@@ -27,9 +27,19 @@ test('an event comes back as it was sent', () =>
       fc.nat(),
       fc.boolean(),
       (text, time, stream, offset, index, late) => {
+        const from = { stream: `producer of ${stream}`, offset, index }
         const event = { key: 'k', time, origin: { stream, offset, index }, value: { text } }
-        const sent = encodeEvent({ kind: 'event', topic: 't', key: 'k', partitionKey: 'k', step: '', event, late })
-        assert.deepEqual(decodeEvent(record({ ...sent.headers }, String(sent.value)), schema), { event, late })
+        const sent = encodeEvent({
+          kind: 'event',
+          topic: 't',
+          key: 'k',
+          partitionKey: 'k',
+          step: '',
+          event,
+          from,
+          late,
+        })
+        assert.deepEqual(decodeEvent(record({ ...sent.headers }, String(sent.value)), schema), { event, late, from })
       },
     ),
   ))
@@ -38,9 +48,16 @@ test('events that two steps made of the same one are not the same event', () => 
   const event = { key: 'k', time: 1, origin: { stream: 's', offset: 0, index: 0 }, value: { text: '' } }
   const streams = ['one', 'two'].map(
     step =>
-      encodeEvent({ kind: 'event', topic: 't', key: 'k', partitionKey: 'k', step, event, late: false }).headers?.[
-        'ops-origin'
-      ],
+      encodeEvent({
+        kind: 'event',
+        topic: 't',
+        key: 'k',
+        partitionKey: 'k',
+        step,
+        event,
+        from: event.origin,
+        late: false,
+      }).headers?.['ops-origin'],
   )
   assert.notEqual(streams[0], streams[1])
 })
@@ -54,6 +71,7 @@ test('what cannot be read says why', () => {
     partitionKey: 'k',
     step: '',
     event,
+    from: event.origin,
     late: false,
   })
   const reasonOf = (given: Record<string, string>, value: string) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Event } from '../../operators/operator.ts'
+import type { Event, Origin } from '../../operators/operator.ts'
 import type { LogRecord, NewRecord } from '../sources/log.ts'
 import type { Output } from './engine.ts'
 
@@ -16,12 +16,15 @@ const Headers = z.object({
   'ops-origin': z.string().min(1),
   'ops-offset': z.coerce.number().int(),
   'ops-index': z.coerce.number().int(),
+  'ops-producer': z.string().min(1),
+  'ops-sequence': z.coerce.number().int(),
+  'ops-part': z.coerce.number().int().default(0),
   'ops-late': z.literal('1').optional(),
 })
 
 /** A record of one event, with the identity it was given at entry. */
 export function encodeEvent(output: Extract<Output, { kind: 'event' }>): NewRecord {
-  const { topic, key, partitionKey, step, event, late } = output
+  const { topic, key, partitionKey, step, event, from, late } = output
   const stream = step === '' ? event.origin.stream : `${step}|${event.origin.stream}`
   return {
     topic,
@@ -35,6 +38,9 @@ export function encodeEvent(output: Extract<Output, { kind: 'event' }>): NewReco
       'ops-origin': stream,
       'ops-offset': String(event.origin.offset),
       'ops-index': String(event.origin.index),
+      'ops-producer': from.stream,
+      'ops-sequence': String(from.offset),
+      ...(from.index === 0 ? {} : { 'ops-part': String(from.index) }),
       ...(late ? { 'ops-late': '1' } : {}),
     },
   }
@@ -44,7 +50,7 @@ export function encodeEvent(output: Extract<Output, { kind: 'event' }>): NewReco
 export function decodeEvent(
   record: LogRecord,
   schema: z.ZodType,
-): { event: Event<unknown>; late: boolean } | { reason: 'wrong-type' | 'invalid-json'; detail: string } {
+): { event: Event<unknown>; late: boolean; from: Origin } | { reason: 'wrong-type' | 'invalid-json'; detail: string } {
   const headers = Headers.safeParse(record.headers)
   if (!headers.success) return { reason: 'wrong-type', detail: `headers: ${z.prettifyError(headers.error)}` }
   let json: unknown
@@ -58,5 +64,6 @@ export function decodeEvent(
   const { data } = headers
   const origin = { stream: data['ops-origin'], offset: data['ops-offset'], index: data['ops-index'] }
   const event = { key: record.key ?? '', time: data['ops-time'], origin, value: value.data }
-  return { event, late: data['ops-late'] === '1' }
+  const from = { stream: data['ops-producer'], offset: data['ops-sequence'], index: data['ops-part'] }
+  return { event, late: data['ops-late'] === '1', from }
 }
