@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { faults } from './faults.ts'
-import { follow, healed, missing, type Progress } from './follow.ts'
+import { follow, healed, isOver, missing, type Progress } from './follow.ts'
 import { causeOf, incidentOf, runOf, signalOf } from './incident.fixture.ts'
 
 const [leak] = faults
@@ -66,6 +66,18 @@ describe('following a fault through the incidents of the agent', () => {
       "the run is 'failed', not verified",
       "incident inc-1 is 'triaged', not resolved",
     ])
+  })
+
+  test('an incident that is closed without being resolved is over, and not healed', () => {
+    const closed = incidentOf({ signals, causes, runs: run('failed'), state: 'closed' })
+    const progress = follow(start, [closed], 110_000)
+    assert.deepEqual(missing(progress), [
+      "the run is 'failed', not verified",
+      "incident inc-1 is 'closed', not resolved",
+    ])
+    assert.ok(isOver(progress))
+    const verifying = incidentOf({ signals, causes, runs: run('verifying'), state: 'resolved' })
+    assert.equal(isOver(follow(start, [verifying], 110_000)), false)
   })
 
   test('another runbook than the one expected is said', () => {

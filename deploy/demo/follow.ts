@@ -30,7 +30,8 @@ export function follow(progress: Progress, incidents: readonly Incident[], now: 
   const incident = survivor(found, incidents)
   const [cause] = incident.causes
   const run = incident.runs.findLast(({ at }) => at >= progress.injectedAt - tolerance)
-  const resolved = incident.state === 'resolved' || incident.state === 'closed'
+  // A closed incident may have been given up on, which is no success; only its time of resolution tells.
+  const resolved = (incident.state === 'resolved' || incident.state === 'closed') && incident.resolvedAt !== null
   return {
     ...progress,
     incident,
@@ -77,3 +78,11 @@ export function missing(progress: Progress): string[] {
 }
 
 export const healed = (progress: Progress): boolean => missing(progress).length === 0
+
+const ongoing: readonly string[] = ['queued', 'blocked', 'awaiting_approval', 'running', 'verifying', 'in_doubt']
+
+/** Whether nothing more is to be expected: healed, or the agent is done with the incident all the same. */
+export function isOver({ incident, run }: Progress): boolean {
+  const done = incident?.state === 'resolved' || incident?.state === 'closed'
+  return done && (run === undefined || !ongoing.includes(run.state))
+}

@@ -37,6 +37,7 @@ export const runOf = (runbook: string, target: string, state: string, at: number
   at,
 })
 
+/** An incident in a state, with what that state implies unless said otherwise. */
 export const incidentOf = (change: Partial<Incident>): Incident => ({
   id: 'inc-1',
   version: 1,
@@ -53,7 +54,7 @@ export const incidentOf = (change: Partial<Incident>): Incident => ({
   detectedAt: 0,
   identifiedAt: null,
   mitigatedAt: null,
-  resolvedAt: null,
+  resolvedAt: change.state === 'resolved' ? 1 : null,
   closedAt: null,
   updatedAt: 0,
   ...change,

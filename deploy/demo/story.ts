@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Incident } from '../../operators/signal.ts'
 import type { Agent } from './agent.ts'
 import type { Fault } from './faults.ts'
-import { causeIsRight, follow, healed, missing, type Progress } from './follow.ts'
+import { causeIsRight, follow, healed, isOver, missing, type Progress } from './follow.ts'
 import { residentMemory } from './memory.ts'
 import { drawPanel, summarize, type View } from './panel.ts'
 import type { Fleet } from './render/fleet.ts'
@@ -39,14 +39,14 @@ export class Story {
     }
   }
 
-  /** Injects a fault and follows it until it is healed, or patience ends. */
+  /** Injects a fault and follows it until the agent is done with it, or patience ends. */
   async tell(fault: Fault): Promise<void> {
     const { agent, fleet, screen, patience } = this.#parts
     await fleet.inject(fault.service, fault.name)
     let progress: Progress = { fault, injectedAt: Date.now() }
     const place = this.#told.push(progress) - 1
     screen.say(screen.style('bold', `fault ${place + 1}, ${fault.name}: ${fault.story}`))
-    while (!healed(progress) && Date.now() < progress.injectedAt + patience) {
+    while (!isOver(progress) && Date.now() < progress.injectedAt + patience) {
       const before = progress
       progress = follow(progress, await agent.incidents(), Date.now())
       this.#told[place] = progress
