@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Canonical, type CanonicalSummary, canonical, toCanonical } from './aliases.ts'
 import { identify } from './identity.ts'
+import { lastingLabels } from './instance.ts'
 import { defineOperator, type Event, type EventTime, type Step } from './operator.ts'
 import { quantity } from './quantity.ts'
 import { report, stillHot } from './score/report.ts'
@@ -106,21 +107,33 @@ function compare(config: Config, state: WatchState, rule: WatchRule, window: rea
     const view = concerns(rule, summary) ? viewOf(summary, rule.metric) : undefined
     if (view === undefined) continue
     const labels = Object.entries(view.labels).sort(([a], [b]) => (a < b ? -1 : 1))
-    // The metric is part of it: two collectors that measure one thing are two signals, and are never added up.
-    const signal = identify('rule', rule.name, summary.environment, summary.service, summary.metric, ...labels.flat())
-    const group = groups.get(signal) ?? { first: summary, view, sum: 0, parts: 0 }
+    const whole = identify(summary.metric, ...labels.flat())
+    const group = groups.get(whole) ?? { first: summary, view, sum: 0, parts: 0 }
     group.sum += view.value
     group.parts++
-    groups.set(signal, group)
+    groups.set(whole, group)
   }
-  return [...groups].flatMap(([signal, group]) => {
-    const value = group.view.canonical.fold?.by === 'mean' ? group.sum / group.parts : group.sum
-    const told = tell(rule, signal, group, value)
+  return [...worstOfInstances(rule, groups.values())].flatMap(([signal, told]) => {
     const left = stillHot(state.hot[signal] ?? 0, told.score, config.hot)
     if (left === undefined || left === 0) delete state.hot[signal]
     else state.hot[signal] = left
     return left === undefined ? [] : [told]
   })
+}
+
+/** A signal is of all instances of a service, and its worst one speaks for it. */
+function worstOfInstances(rule: WatchRule, groups: Iterable<Group>): Map<string, Anomaly> {
+  const worst = new Map<string, Anomaly>()
+  for (const group of groups) {
+    const { first, view, sum, parts } = group
+    const { environment, service, metric } = first
+    // The metric is part of it: two collectors that measure one thing are two signals, and are never added up.
+    const signal = identify('rule', rule.name, environment, service, metric, ...lastingLabels(view.labels).flat())
+    const told = tell(rule, signal, group, view.canonical.fold?.by === 'mean' ? sum / parts : sum)
+    const other = worst.get(signal)
+    if (!other || told.score > other.score) worst.set(signal, told)
+  }
+  return worst
 }
 
 function tell(

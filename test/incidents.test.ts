@@ -75,6 +75,14 @@ test('a memory leak: opened, explained, restarted, verified, resolved, closed', 
   assert.equal(last.faultAt, noon)
 })
 
+test('a cause asks for a runbook by the canonical name of its metric', () => {
+  const usage: SignalIs = { service: 'payments', subject: 'process.memory.usage', unit: 'By' }
+  const leak = { name: 'Leak', mode: 'auto' as const, triggers: [{ cause: { metric: 'memory_bytes' } }] }
+  const outage = new Timeline({ catalogue }, { runbooks: [leak] })
+  outage.windows(1, 3, [usage, 2, 3e8])
+  assert.deepEqual(outage.acts, ['1.5m Leak production/payments'])
+})
+
 test('a slow dependency: its three callers suffer, it is the cause and the only one acted upon', () => {
   const slow = { name: 'Restart slow', mode: 'auto' as const, triggers: [{ cause: { metric: 'latency' } }] }
   const outage = new Timeline({ catalogue }, { runbooks: [slow] })

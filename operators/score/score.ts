@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { canonical } from '../aliases.ts'
+import { signalOf } from '../instance.ts'
 import { defineOperator, drop, type Event, type EventTime, type Step } from '../operator.ts'
 import { quantity, quantityRange } from '../quantity.ts'
 import type { Anomaly, Summary } from '../signal.ts'
@@ -47,7 +48,8 @@ const model = 'baseline-1'
  * baseline of each series, and one isolation forest for the service, on features that mean the same for every series.
  * A window is compared with those before it only. Two of three windows must be beyond the line, unless one is far
  * beyond it; an anomalous level becomes normal only after `learnAfter` windows. Run it in order, keyed by environment
- * and service (`serviceKey`), on summaries of one window size; the windows of all series are scored together, once the
+ * and service (`serviceKey`), on summaries of one window size; the instances of a service share a baseline, and the one
+ * farthest from it speaks for the signal; the windows of all series are scored together, once the
  * watermark has passed their end.
  */
 export const score = defineOperator({
@@ -86,9 +88,10 @@ export const score = defineOperator({
         // The buckets of a Prometheus histogram that came as counters: their shape is one series, not a hundred.
         if (value.labels.le !== undefined && value.metric.endsWith('_bucket'))
           return [state, [drop('bucket-of-a-histogram')]]
-        if (state.series[value.series] === undefined) {
+        const signal = signalOf(value)
+        if (state.series[signal] === undefined) {
           if (Object.keys(state.series).length >= config.maxSeries) return [state, [drop('too-many-series')]]
-          state.series[value.series] = { ...newBaseline(), hot: 0, seen: value.end }
+          state.series[signal] = { ...newBaseline(), hot: 0, seen: value.end }
         }
         state.pending.push(value)
         return [state, []]
@@ -115,16 +118,19 @@ function scoreWindow(
   window: readonly Summary[],
   judge: Judge | undefined,
 ): Anomaly[] {
-  const observed = window.map(summary => {
-    const series = state.series[summary.series]!
-    const observation = observationOf(summary)
-    return { summary, series, observation, assessment: assess(series, observation, config.warmup) }
-  })
+  const observed = farthest(
+    window.map(summary => {
+      const signal = signalOf(summary)
+      const series = state.series[signal]!
+      const observation = observationOf(summary)
+      return { signal, summary, series, observation, assessment: assess(series, observation, config.warmup) }
+    }),
+  )
   const rows = featuresOf(observed.map(({ assessment }) => assessment))
   const votes = judge === undefined ? [] : vote(judge, rows)
   const calm: number[][] = []
   const anomalies: Anomaly[] = []
-  observed.forEach(({ summary, series, observation, assessment }, at) => {
+  observed.forEach(({ signal, summary, series, observation, assessment }, at) => {
     const { combined, told } = judgeSeries(series, summary, assessment, votes[at])
     learn(series, observation, assessment, told >= 1, config)
     series.seen = summary.end
@@ -132,7 +138,7 @@ function scoreWindow(
     const hot = stillHot(series.hot, told, config.hot)
     series.hot = hot ?? 0
     if (hot === undefined) return
-    const { metric, unit, series: signal, environment, service, labels, start, end } = summary
+    const { metric, unit, environment, service, labels, start, end } = summary
     const { expected, distance } = assessment
     const why = combined.votes[0]!.why
     const found = { score: told, value: summary.mean, expected, direction: distance < 0 ? 'below' : 'above' } as const
@@ -146,6 +152,16 @@ function scoreWindow(
   })
   state.family.fresh.push(...spread(calm, rowsPerWindow(config)))
   return anomalies
+}
+
+/** Of the instances of one signal the one that is farthest from the usual; the first by name while nothing is usual. */
+function farthest<T extends { signal: string; assessment: Assessment }>(observed: readonly T[]): T[] {
+  const found = new Map<string, T>()
+  for (const one of observed) {
+    const other = found.get(one.signal)
+    if (!other || Math.abs(one.assessment.distance) > Math.abs(other.assessment.distance)) found.set(one.signal, one)
+  }
+  return [...found.values()]
 }
 
 function judgeSeries(series: SeriesState, summary: Summary, assessment: Assessment, forest: number | undefined) {

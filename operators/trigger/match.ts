@@ -1,3 +1,4 @@
+import { canonical } from '../aliases.ts'
 import { signalKey } from '../group/tracked.ts'
 import type { EventTime } from '../operator.ts'
 import { quantity } from '../quantity.ts'
@@ -61,7 +62,7 @@ function byCause(watch: Watch, { cause: wanted, minConfidence }: CauseTrigger): 
   if (wanted.service !== undefined && !globbed(wanted.service, cause.service)) return []
   const own = signals.filter(({ signal, service }) => signal === cause.signal && service === cause.service)
   const measured = own.filter(signal => signal.kind !== 'log')
-  if (wanted.metric !== undefined && !measured.some(({ subject }) => globbed(wanted.metric!, subject))) return []
+  if (wanted.metric !== undefined && !measured.some(signal => isMetric(signal, wanted.metric!))) return []
   if (wanted.subject !== undefined && !own.some(({ subject }) => globbed(wanted.subject!, subject))) return []
   const firing = own.filter(fires)
   const [first] = firing
@@ -87,6 +88,12 @@ function matchOf(
   }
   if (threshold !== undefined) inputs.threshold = threshold
   return { service, target: serviceKey({ environment, service }), keys, because, inputs }
+}
+
+/** Whether a signal is in a metric, by the name it is sent under or by its canonical one, such as `memory_bytes`. */
+function isMetric({ subject, unit, labels }: IncidentSignal, metric: string): boolean {
+  const name = canonical(subject, unit, labels)?.name
+  return globbed(metric, subject) || (name !== undefined && globbed(metric, name))
 }
 
 /** OpenTelemetry's rule for names of instruments, and Prometheus' colon. */
