@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +8,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { testBroker } from './kit/broker.ts'
-import { type Corpus, corpus } from './kit/corpus.ts'
+import { type Corpus, corpus, dice } from './kit/corpus.ts'
 
 // The same pipelines over the same input write the same rows, whatever stands behind the doors.
 
@@ -32,11 +33,23 @@ interface Told {
   late: number
 }
 
+const argumentsOf = (data: string, settings: readonly string[]): string[] => [
+  ...[main, 'replay', '--data', data, '--logs', input.logs, '--metrics', input.metrics, '--now', '2026-11-22'],
+  ...['--json', ...settings.flatMap(setting => ['--set', setting])],
+]
+
 async function replay(data: string, ...settings: string[]): Promise<Told> {
-  const flags = ['--data', data, '--logs', input.logs, '--metrics', input.metrics, '--now', '2026-11-22', '--json']
-  const set = settings.flatMap(setting => ['--set', setting])
-  const { stdout } = await run(process.execPath, [main, 'replay', ...flags, ...set], { maxBuffer: 1e8 })
+  const { stdout } = await run(process.execPath, argumentsOf(data, settings), { maxBuffer: 1e8 })
   return JSON.parse(stdout) as Told
+}
+
+/** Kills a replay that long after it began; whether it was still at work then. */
+async function killedReplay(data: string, after: number): Promise<boolean> {
+  const child = spawn(process.execPath, argumentsOf(data, ['checkpoints.every=200ms']), { stdio: 'ignore' })
+  const timer = setTimeout(() => child.kill('SIGKILL'), after)
+  const [, signal] = await once(child, 'exit')
+  clearTimeout(timer)
+  return signal === 'SIGKILL'
 }
 
 /** Every row of every table, sorted, as one text a table. */
@@ -81,6 +94,21 @@ test('a replay counts every line, and a second one adds nothing', async t => {
   assert.equal(told.dead, 0)
   assert.ok(told.rows.metric_summaries! > 0 && told.rows.anomalies! > 0 && told.rows.incidents! > 0)
   assertSame(await rowsOf(join(folder, 'embedded')), await embedded())
+})
+
+test('killed again and again at random instants, and finished at last: the same rows', async t => {
+  const expected = await embedded()
+  const began = performance.now()
+  await replay(join(folder, 'undisturbed'))
+  const whole = performance.now() - began
+  const data = join(folder, 'killed')
+  const random = dice(20_261_122)
+  let kills = 0
+  for (let attempt = 0; attempt < 6; attempt++) if (await killedReplay(data, whole * (0.15 + 0.6 * random()))) kills++
+  await replay(data)
+  t.diagnostic(`${kills} of 6 replays were killed at work`)
+  assert.ok(kills >= 3)
+  assertSame(await rowsOf(data), expected)
 })
 
 test('one partition or seven: the same rows', async () => {
