@@ -184,7 +184,7 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
     secrets,
     logger,
     nonce: randomUUID,
-    ...runsDoors(delivery),
+    ...runsDoors(delivery, clock),
     actions: {
       shell: shell({ secrets }),
       log_analysis: logAnalysis((query, scope) => searchLogs(store, query, scope), secrets),
@@ -225,7 +225,7 @@ async function decide({ delivery }: Running, store: Store, clock: Clock, decisio
   if (found.state !== 'awaiting_approval')
     throw new HttpError('OPS_CONFLICT', `run '${run}' is ${found.state} and waits for nobody`)
   const record = { type, run, target: found.target, at: clock.now(), by, reason, nonce: randomUUID() }
-  await runsDoors(delivery).append(record)
+  await runsDoors(delivery, clock).append(record)
 }
 
 async function listen(

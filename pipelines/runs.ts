@@ -32,7 +32,11 @@ export interface RunsDoors {
 
 const STATE = 'executor'
 
-export const runsDoors = (delivery: Delivery): RunsDoors => ({
+/**
+ * A report enters the stream when it is published, so that is its time: what happened to a run is heard of seconds later,
+ * and would be late by the time it happened.
+ */
+export const runsDoors = (delivery: Delivery, clock: Clock): RunsDoors => ({
   append: record => delivery.append([{ topic: topics.runs, ...encodeRecord(record) }]),
   report: event =>
     delivery.publish([
@@ -42,7 +46,7 @@ export const runsDoors = (delivery: Delivery): RunsDoors => ({
         key: event.key,
         partitionKey: event.key,
         step: '',
-        event,
+        event: { ...event, time: clock.now() },
         from: event.origin,
         late: false,
       },

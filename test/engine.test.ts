@@ -279,6 +279,14 @@ describe('engine', () => {
     )
   })
 
+  test('what is published bears the names of its pipeline and step, so that no two pipelines make the same', () => {
+    const driver = new Driver(graph()).send(event('a', 0, 5, 'x', 'p')).advance(100)
+    assert.deepEqual(
+      driver.outputs.flatMap(output => (output.kind === 'event' ? [output.step] : [])),
+      ['letters.chained'],
+    )
+  })
+
   test('a step that closes windows is refused without one', () => {
     const build = () =>
       pipeline<Letter>({ name: 'wrong', topic: 'in', schema: Letter, upstream: [] }, letters => {

@@ -236,7 +236,8 @@ export class Engine {
 
   #madeBy(node: Node): string {
     if (node.kind === 'select') return this.#madeBy(this.#graph.nodes[node.from[0]!]!)
-    return node.kind === 'step' ? node.id : ''
+    // Two pipelines may call a step alike and publish to one topic.
+    return node.kind === 'step' ? `${this.#graph.name}.${node.id}` : ''
   }
 
   #advance(time: EventTime): void {
