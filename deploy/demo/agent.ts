@@ -10,7 +10,8 @@ const main = fileURLToPath(new URL('../../pipelines/main.ts', import.meta.url))
 const tether = new URL('./tether.ts', import.meta.url).href
 const readyInterval = 100
 const stopDeadline = 10_000
-const requestTimeout = 5_000
+// A machine that has just unpacked a gigabyte of packages may hold a write to disk for seconds.
+const requestTimeout = 20_000
 
 // Of the API's answers only what the demo needs.
 const Listed = z.object({ incidents: z.array(z.object({ id: z.string() })) })
