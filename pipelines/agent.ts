@@ -65,6 +65,12 @@ const builtin = fileURLToPath(new URL('../runbooks/', import.meta.url))
 export async function loadFiles(config: Config): Promise<Loaded> {
   const { builtin: own, paths, mode, overrides } = config.runbooks
   const found = await loadRunbooks([...(own ? [builtin] : []), ...paths])
+  const names = found.map(({ name }) => name)
+  const unknown = Object.keys(overrides).filter(name => !names.includes(name))
+  if (unknown.length > 0)
+    throw new ConfigError(
+      unknown.map(name => `runbooks.overrides: no runbook '${name}'; use one of ${names.join(', ')}`),
+    )
   const modes = Object.fromEntries(Object.entries(overrides).map(([name, override]) => [name, override.mode]))
   const runbooks = adapt(found, { timeScale: config.timeScale, mode, modes })
   return { catalogue: await loadCatalogue(config.services), runbooks }
@@ -249,14 +255,30 @@ async function listen(
     loopbackOnly: isLoopback(host),
     hooks: { ready, decide, failed: error => logger.error({ error }, 'the API failed to answer') },
   })
-  const address = await app.listen({ host, port })
+  const address = await heard('http', config.http, app.listen({ host, port }))
   return { address, close: () => app.close() }
+}
+
+/** Where a server listens once it does; an address that cannot be had is told by the setting that names it. */
+function heard(group: string, { host, port }: { host: string; port: number }, listening: Promise<string>) {
+  return listening.catch((error: NodeJS.ErrnoException) => {
+    const options = { cause: error }
+    if (error.code === 'EADDRINUSE')
+      throw new ConfigError(
+        [`${group}.port: ${host}:${port} is taken by another process; stop it or set ${group}.port`],
+        options,
+      )
+    throw new ConfigError(
+      [`${group}: ${host}:${port} cannot be listened on (${error.code}); set ${group}.host`],
+      options,
+    )
+  })
 }
 
 async function receive(config: Config, log: Log) {
   const { enabled, host, port } = config.otlp
   if (!enabled) return undefined
   const receiver = otlpReceiver({ log, topics: entryTopics, host, port, maxBodyBytes: config.otlp.maxRequestBytes })
-  const address = await receiver.listen()
+  const address = await heard('otlp', config.otlp, receiver.listen())
   return { address, close: () => receiver.close() }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { ConfigError } from './configuration/load.ts'
 
 /** Who holds a data folder. */
 const Owner = z.object({
@@ -42,14 +43,21 @@ export async function ownerOf(folder: string): Promise<Owner | undefined> {
 
 /**
  * Takes a data folder for this process; one left behind by a process that died is taken over.
- * @throws {DataFolderHeld} if a living process holds it
+ * @throws {DataFolderHeld} if a living process holds it; {ConfigError} if nothing can be written there
  */
 export async function holdDataFolder(folder: string): Promise<DataFolder> {
   const file = join(folder, 'owner.json')
   const draft = join(folder, `owner.${process.pid}.json`)
   const me: Owner = { pid: process.pid, began: beganAt(process.pid), api: '' }
-  await mkdir(folder, { recursive: true })
-  await writeFile(draft, JSON.stringify(me))
+  try {
+    await mkdir(folder, { recursive: true })
+    await writeFile(draft, JSON.stringify(me))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigError([`data folder '${folder}': cannot be written (${code}); choose another with --data`], {
+      cause: error,
+    })
+  }
   try {
     while (!(await taken(draft, file))) {
       const owner = await ownerOf(folder)

@@ -120,7 +120,7 @@ test('a name taken twice names both files; every wrong file is told of at once',
         `${join(folder, 'c.yaml')}: missing key "steps" (line 1, column 1)`,
       ].join('\n'),
     })
-    await assert.rejects(loadRunbooks([join(folder, 'none')]), /none: no such file or folder; correct runbooks/)
+    await assert.rejects(loadRunbooks([join(folder, 'none')]), /none: no such file or folder; correct the path/)
   } finally {
     await rm(folder, { recursive: true })
   }

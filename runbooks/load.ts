@@ -36,8 +36,7 @@ async function filesOf(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined)
   if (found?.isFile()) return [path]
   if (found?.isDirectory()) return (await readdir(path)).filter(isRunbook).map(name => join(path, name))
-  if (!/[*?[{]/.test(path))
-    throw new RunbookError(`${path}: no such file or folder; correct runbooks in the configuration`)
+  if (!/[*?[{]/.test(path)) throw new RunbookError(`${path}: no such file or folder; correct the path`)
   const files: string[] = []
   for await (const file of glob(path)) if (isRunbook(file)) files.push(file)
   return files

@@ -97,6 +97,56 @@ test('a wrong configuration is named with file, line and fix, and exit code 1', 
   assert.equal(notes, "ops-agent: wrong.yaml:2: detection.windw: is no setting; did you mean 'window'?\n")
 })
 
+test('what cannot be had is one sentence with its fix, and no stack', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as { port: number }
+  await writeFile(join(folder, 'a-file'), '')
+  await writeFile(join(folder, 'a.log.gz'), 'no gzip')
+  const cases: [words: string[], code: number, notes: RegExp][] = [
+    [['replay', '--data', 'none', '--logs', '*.nothing'], 1, /^ops-agent: files '\*\.nothing': no file matches; .*\n$/],
+    [['replay', '--data', 'none', '--logs', 'a.log.gz'], 1, /^ops-agent: file 'a\.log\.gz': unreadable \(.*\)\n$/],
+    [['replay', '--data', 'none', '--metrics', 'a-file'], 1, /^ops-agent: metrics file 'a-file': neither \.csv.*\n$/],
+    [
+      ['run', '--data', 'none', '--set', `http.port=${port}`, '--set', 'otlp.port=0'],
+      1,
+      new RegExp(`^ops-agent: http.port: 127.0.0.1:${port} is taken by another process; stop it or set http.port\n$`),
+    ],
+    [
+      ['run', '--data', 'none', '--set', `otlp.port=${port}`, '--set', 'http.port=0'],
+      1,
+      new RegExp(`^ops-agent: otlp.port: 127.0.0.1:${port} is taken by another process; stop it or set otlp.port\n$`),
+    ],
+    [
+      ['run', '--data', 'none', '--set', 'otlp.host=192.0.2.1', '--set', 'otlp.port=0', '--set', 'http.port=0'],
+      1,
+      /^ops-agent: otlp: 192\.0\.2\.1:0 cannot be listened on \(EADDRNOTAVAIL\); set otlp\.host\n$/,
+    ],
+    [['run', '--data', 'a-file'], 1, /^ops-agent: data folder '.*a-file': cannot be written \(EEXIST\); .*--data\n$/],
+    [
+      ['runbook', 'list', '--set', 'runbooks.overrides={ Nope: { mode: auto } }'],
+      1,
+      /^ops-agent: runbooks\.overrides: no runbook 'Nope'; use one of High CPU Usage Response, .*\n$/,
+    ],
+    [['runbook', 'check', 'nope.yaml'], 1, /^ops-agent: nope\.yaml: no such file or folder; correct the path\n$/],
+    [
+      ['topics', 'plan', '--set', 'log.in=kafka', '--set', `log.brokers=127.0.0.1:${await closedPort()}`],
+      1,
+      /^ops-agent: kafka 127\.0\.0\.1:\d+: unreachable.*log\.brokers\n$/,
+    ],
+    [['incidents', 'list', '--data', 'none', '--limit', 'abc'], 2, /^ops-agent: limit: is not a number\n$/],
+  ]
+  try {
+    for (const [words, code, notes] of cases) {
+      const ended = await ops(...words)
+      assert.match(ended.notes, notes, words.join(' '))
+      assert.equal(ended.code, code, words.join(' '))
+    }
+  } finally {
+    taken.close()
+  }
+})
+
 test('commands that print data print JSON and nothing else when asked for it', async () => {
   for (const words of [
     ['runbook', 'list'],

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Config } from '../config.ts'
 import { version } from '../version.ts'
-import { CommandError } from './command.ts'
+import { CommandError, UsageError } from './command.ts'
 
 /** An agent's API, whether it listens somewhere or is opened in this process over the store. */
 export interface Api {
@@ -48,7 +48,8 @@ export function read<T>(from: string, status: number, text: string): T {
     throw new CommandError(`agent ${from}: answered ${status} and no JSON; is it an ops-agent?`)
   }
   if (status < 400) return body as T
-  throw new CommandError((body as Failure).error?.message ?? `agent ${from}: answered ${status}`)
+  const { code, message = `agent ${from}: answered ${status}` } = (body as Failure).error ?? {}
+  throw code === 'OPS_REQUEST' ? new UsageError(message) : new CommandError(message)
 }
 
 /** The running agent of a configuration. @throws {CommandError} if there is none */

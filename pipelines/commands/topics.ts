@@ -48,7 +48,7 @@ async function withLog<T>(config: Config, context: Context, work: (log: Log) => 
   const { holdDataFolder } = await import('../data-folder.ts')
   const folder = config.log.in === 'embedded' ? await holdDataFolder(config.data) : undefined
   try {
-    const log = await openLog(config, { logger: loggerOf(config, context, 'warn'), clock: systemClock })
+    const log = await openLog(config, { logger: loggerOf(config, context, 'error'), clock: systemClock })
     return await work(log).finally(() => log.close())
   } finally {
     await folder?.release()

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
+import { FileError } from './file-error.ts'
 
 /** Some whole lines of a file. */
 export interface Chunk {
@@ -40,14 +41,14 @@ export function linesBehind(chunk: Chunk, position: number): Chunk | undefined {
 
 /**
  * Reads a file as chunks of whole lines; `.gz` is unpacked on the way. A byte order mark is left out.
- * @throws {Error} naming the file, if it cannot be read
+ * @throws {FileError} naming the file, if it cannot be read
  */
 export async function* chunksOf(path: string, limits: ChunkLimits): AsyncGenerator<Chunk> {
   const cutter = new Cutter(limits)
   try {
     for await (const bytes of path.endsWith('.gz') ? unpacked(path) : blocksOf(path)) yield* cutter.add(bytes)
   } catch (error) {
-    throw new Error(`file '${path}': unreadable (${(error as Error).message})`, { cause: error })
+    throw new FileError(`file '${path}': unreadable (${(error as Error).message})`, { cause: error })
   }
   yield* cutter.end()
 }

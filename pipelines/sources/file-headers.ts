@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path'
 import type { EventTime } from '../../operators/operator.ts'
 import { entryHeaders } from '../decode/decoded.ts'
+import { FileError } from './file-error.ts'
 
 /** What is told of a file. */
 export interface FileFacts {
@@ -15,7 +16,7 @@ export interface FileFacts {
 /**
  * Headers of every record of a file, as its readers need them. The service, where none is given, is the base name of a
  * log file, and the folder of a metrics file, whose base name is the metric.
- * @throws {Error} naming the file, if metrics are of no known form
+ * @throws {FileError} naming the file, if metrics are of no known form
  */
 export function fileHeaders(facts: FileFacts, stream: string): Record<string, string> {
   const { path, kind, reference, service, environment } = facts
@@ -38,5 +39,5 @@ export function fileHeaders(facts: FileFacts, stream: string): Record<string, st
 function contentTypeOf(path: string): string {
   if (path.endsWith('.csv')) return 'text/csv'
   if (/\.(jsonl|ndjson|json)$/.test(path)) return 'application/x-ndjson'
-  throw new Error(`metrics file '${path}': neither .csv nor .jsonl; rename it, or correct the pattern`)
+  throw new FileError(`metrics file '${path}': neither .csv nor .jsonl; rename it, or correct the pattern`)
 }

@@ -5,6 +5,7 @@ import { decode } from '../decode/decode.ts'
 import { type DecodeContext, type Decoded, entryHeaders } from '../decode/decoded.ts'
 import { encodeMark } from '../runtime/marks.ts'
 import { type Chunk, chunksOf, lastLineOf, linesBehind } from './file-chunks.ts'
+import { FileError } from './file-error.ts'
 import { fileHeaders } from './file-headers.ts'
 
 export interface FileTiming {
@@ -171,7 +172,7 @@ export class FileStream {
     for (;;) {
       const { value, done } = await this.#chunks.next()
       if (done || value.offset > entry.offset)
-        throw new Error(`file '${this.#options.path}': changed while it was read; replay it again`)
+        throw new FileError(`file '${this.#options.path}': changed while it was read; replay it again`)
       if (value.offset === entry.offset) return value
     }
   }

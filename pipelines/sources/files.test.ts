@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -265,6 +265,14 @@ test('a pattern without a file, and a file that is no gzip, are named', async ()
     const target = new CollectingLog(now)
     await assert.rejects(replay(target, [join(folder, '*.nothing')]), /nothing': no file matches; correct the pattern/)
     await assert.rejects(replay(target, [join(folder, '*')]), /a\.log\.gz': unreadable/)
+  })
+})
+
+test('a link to nowhere among the files is passed over', async () => {
+  await withFiles({ 'a.log': 'one\n' }, async folder => {
+    await symlink('nowhere', join(folder, 'b.log'))
+    const { files, parts } = await replay(new CollectingLog(now), [join(folder, '*.log')])
+    assert.deepEqual([files, parts], [1, 1])
   })
 })
 

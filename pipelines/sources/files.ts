@@ -4,6 +4,7 @@ import type { EventTime } from '../../operators/operator.ts'
 import type { DecodeContext } from '../decode/decoded.ts'
 import { isMark } from '../runtime/marks.ts'
 import { lastLineOf } from './file-chunks.ts'
+import { FileError } from './file-error.ts'
 import { type Content, FileStream, type FileStreamOptions, type FileTiming } from './file-stream.ts'
 import type { Log, LogRecord, NewRecord } from './log.ts'
 
@@ -69,7 +70,7 @@ const defaultTiming: FileTiming = { closingHorizon: 3_600_000, lookahead: 512 }
  * - a file's last mark is idle, `closingHorizon` past its newest time, so that its windows close.
  *
  * Called again with what it appended before (`appendedSoFar`), it appends nothing.
- * @throws {Error} if a pattern matches nothing or a file cannot be read; {SinkError} if the log does not take a record
+ * @throws {FileError} if a pattern matches nothing or a file cannot be read; {SinkError} if the log does not take a record
  */
 export async function replayFiles(options: ReplayOptions): Promise<ReplayProgress> {
   const streams = await openStreams(options)
@@ -114,12 +115,13 @@ async function filesOf(globs: readonly string[]): Promise<string[]> {
   for (const pattern of globs) {
     let matches = 0
     for await (const entry of glob(pattern)) {
-      if (!(await stat(entry)).isFile()) continue
+      // A link to nowhere, or a file rotated away since it was listed, is none: the others are still to be read.
+      if (!(await stat(entry).catch(() => undefined))?.isFile()) continue
       found.add(entry)
       matches++
     }
     if (matches === 0)
-      throw new Error(`files '${pattern}': no file matches; correct the pattern, and quote it in a shell`)
+      throw new FileError(`files '${pattern}': no file matches; correct the pattern, and quote it in a shell`)
   }
   return [...found].sort()
 }
