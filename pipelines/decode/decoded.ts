@@ -45,13 +45,13 @@ export interface DecodeContext {
   readonly environment: string
   /** Turns an alias of services.yaml into the service's name; anything else it answers unchanged. */
   readonly canonicalService?: (name: string) => string
-  /** Most bytes of one line, log record or point. */
+  /** Most bytes of one line, log record or point, both as it comes and as it is passed on. */
   readonly maxEventBytes: number
   /** How far a time may lie from the record's append time, in milliseconds. */
   readonly maxSkew: { readonly past: number; readonly future: number }
 }
 
-/** Kafka takes 1 MB a message by default, headers included; the collector's producer stays below 1,000,000. */
+/** Kafka takes 1,048,588 bytes a batch by default, headers included; the collector's producer stays below 1,000,000. */
 export const defaultContext: DecodeContext = {
   environment: 'production',
   maxEventBytes: 1_000_000,
@@ -137,8 +137,9 @@ export class Parts {
   event(value: Telemetry, time: EventTime): boolean {
     const problem = this.#implausible(time)
     if (problem !== undefined) this.dead('implausible-time', problem)
-    const bytes = problem === undefined ? excessOf(value, this.context.maxEventBytes) : 0
-    if (bytes > 0) this.tooLarge(value.type === 'log' ? 'the log record' : 'the point', bytes)
+    const key = this.#keyOf(value)
+    const bytes = problem === undefined ? excessOf(value, key, this.#stream, this.context.maxEventBytes) : 0
+    if (bytes > 0) this.tooLarge(value.type === 'log' ? 'the log record as JSON' : 'the point as JSON', bytes)
     if (problem !== undefined || bytes > 0) return false
     const index = this.#index++
     const origin: Origin = {
@@ -146,7 +147,7 @@ export class Parts {
       offset: this.#line?.offset ?? this.record.offset,
       index: this.#line === undefined ? index : this.#line.index++,
     }
-    this.#events.push({ key: this.#keyOf(value), time, origin, value })
+    this.#events.push({ key, time, origin, value })
     return true
   }
 
@@ -201,15 +202,25 @@ export class Parts {
   }
 }
 
-/** The bytes of a value's text, if they are more than the limit, else 0. */
-function excessOf(value: Telemetry, limit: number): number {
+/**
+ * The bytes of an event as it is passed on, if they are more than the limit, else 0. As JSON a text of quotes or control
+ * characters is several times as long as it came, and a log that refused it would stop everything behind it.
+ */
+function excessOf(value: Telemetry, key: string, stream: string, limit: number): number {
   const labels = value.type === 'log' ? value.attributes : value.type === 'sample' ? value.labels : {}
   const text = value.type === 'log' ? value.body : value.type === 'change' ? value.summary : value.metric
-  let characters = text.length
-  for (const name in labels) characters += name.length + labels[name]!.length
-  // A UTF-16 unit is at most three bytes of UTF-8: only what may exceed is measured.
-  if (characters * 3 <= limit) return 0
-  let bytes = Buffer.byteLength(text)
-  for (const name in labels) bytes += Buffer.byteLength(name) + Buffer.byteLength(labels[name]!)
+  // The key is there twice: the value names environment and service, too.
+  let characters = text.length + 2 * key.length + stream.length
+  let names = 0
+  for (const name in labels) {
+    characters += name.length + labels[name]!.length
+    names++
+  }
+  // A UTF-16 unit is at most six bytes of JSON, a label has six of punctuation: only what may exceed is measured.
+  if (6 * (characters + names) + OVERHEAD <= limit) return 0
+  const bytes = Buffer.byteLength(JSON.stringify(value)) + Buffer.byteLength(key) + Buffer.byteLength(stream)
   return bytes > limit ? bytes : 0
 }
+
+/** More than the names and numbers of an event take as JSON. */
+const OVERHEAD = 1_000

@@ -1,11 +1,12 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Clock } from '../../operators/clock.ts'
 import type { Checkpoints } from '../../sinks/checkpoints.ts'
-import { deadLetterRow, lateRow } from '../../sinks/rows.ts'
+import { lateRow } from '../../sinks/rows.ts'
 import type { Row } from '../../sinks/store.ts'
 import type { Graph } from '../pipeline.ts'
-import type { Batch, Log, LogRecord, NewRecord, Reader, Subscription } from '../sources/log.ts'
+import type { Batch, Log, LogRecord, Reader, Subscription } from '../sources/log.ts'
 import type { Logger } from '../sources/logger.ts'
+import { deadRecords, deadRows } from './dead-records.ts'
 import type { Delivery } from './delivery.ts'
 import type { Emitted } from './engine.ts'
 import { type BatchFates, type Dead, Partition, type Read } from './partition.ts'
@@ -191,7 +192,7 @@ export class Runner implements Reader {
     await delivery.publish(emitted.outputs)
     if (dead.length > 0) await delivery.append(deadRecords(dead))
     for (const [table, rows] of emitted.rows) this.#keep(task, table, rows)
-    this.#keep(task, 'dead_letters', dead.map(deadRow))
+    this.#keep(task, 'dead_letters', deadRows(dead))
     this.#keep(
       task,
       'late_events',
@@ -268,32 +269,4 @@ function present(changes: ReadonlyMap<string, string | null>): Map<string, strin
   const changed = new Map<string, string>()
   for (const [name, json] of changes) if (json !== null) changed.set(name, json)
   return changed
-}
-
-function deadRow({ record, index, reason, detail }: Dead): Row {
-  const { topic, partition, offset, value, headers, appendedAt } = record
-  return deadLetterRow({ topic, partition, offset, index, reason, detail, value, headers, appendedAt })
-}
-
-/** Kafka takes 1 MB a message by default; a dead letter must fit with the headers that say why it is one. */
-const LONGEST_DEAD = 900_000
-
-/** One record of `<topic>.dead` per record with dead parts: what it was, where it was, and why it is here. */
-function deadRecords(dead: readonly Dead[]): NewRecord[] {
-  const records = new Map<LogRecord, Dead[]>()
-  for (const part of dead) records.set(part.record, [...(records.get(part.record) ?? []), part])
-  return [...records].map(([record, parts]) => ({
-    topic: `${record.topic}.dead`,
-    key: record.key,
-    value: record.value?.subarray(0, LONGEST_DEAD) ?? null,
-    headers: {
-      ...record.headers,
-      ...(record.value && record.value.length > LONGEST_DEAD ? { 'ops-dead-bytes': String(record.value.length) } : {}),
-      'ops-dead-reason': parts[0]!.reason,
-      'ops-dead-parts': JSON.stringify(
-        parts.slice(0, 100).map(({ index, reason, detail }) => ({ index, reason, detail })),
-      ),
-      'ops-dead-at': `${record.topic}/${record.partition}/${record.offset}`,
-    },
-  }))
 }

@@ -8,7 +8,8 @@ CREATE TABLE IF NOT EXISTS dead_letters (
   `index` UInt32,
   reason LowCardinality(String),
   detail String CODEC(ZSTD(3)),
-  -- The record's bytes in base64, no more than the first 65,536 of them.
+  -- The record's bytes in base64, no more than the first 65,536 of them. With its headers in the row of its first
+  -- unreadable part only.
   value String CODEC(ZSTD(3)),
   -- How many bytes the record had; null: it had no value.
   value_bytes Nullable(UInt64),
