@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Event } from '../operators/operator.ts'
+import type { Event, Origin } from '../operators/operator.ts'
 import type { Graph } from '../pipelines/pipeline.ts'
 import { Engine, type Fates, type Output } from '../pipelines/runtime/engine.ts'
 import type { Row } from '../sinks/store.ts'
@@ -14,8 +14,16 @@ export class Driver {
   readonly dead: { step: string; event: Event<unknown>; error: Error }[] = []
   readonly fates: Fates = { in: 0, used: 0, late: 0, dropped: {} }
 
-  constructor(graph: Graph) {
+  readonly #producer: string | undefined
+  #sent = 0
+
+  /**
+   * `producer`: who sends, each event once, whatever origins they bear. Without, an event is known by its origin, and one
+   * that is sent again is a repeat.
+   */
+  constructor(graph: Graph, producer?: string) {
     this.#graph = graph
+    this.#producer = producer
     this.#engine = this.#fresh()
   }
 
@@ -24,7 +32,7 @@ export class Driver {
   }
 
   send(...events: Event<unknown>[]): this {
-    for (const event of events) this.#engine.event(event)
+    for (const event of events) this.#engine.event(event, false, this.#placeOf(event))
     this.#take()
     return this
   }
@@ -59,6 +67,10 @@ export class Driver {
     return this.outputs.flatMap(output =>
       output.kind === 'event' && output.topic === topic ? [output.event.value] : [],
     )
+  }
+
+  #placeOf(event: Event<unknown>): Origin {
+    return this.#producer === undefined ? event.origin : { stream: this.#producer, offset: this.#sent++, index: 0 }
   }
 
   #fresh(): Engine {

@@ -109,7 +109,7 @@ function play(
   follow: (index: number) => boolean = () => false,
   crash = follow,
 ): Driver {
-  const driver = new Driver(graph)
+  const driver = new Driver(graph, 'test')
   const ahead: number[] = []
   for (let index = events.length - 1, least = Number.POSITIVE_INFINITY; index >= 0; index--) {
     ahead[index] = least

@@ -10,6 +10,7 @@ import type { Batch, Log, NewRecord } from '../pipelines/sources/log.ts'
 import { SinkError } from '../sinks/store.ts'
 import { logContract } from './contract/log.ts'
 import { testBroker } from './kit/broker.ts'
+import { eventually } from './kit/eventually.ts'
 import { RecordingReader, realClock, recordingLogger } from './kit/log.ts'
 
 const broker = testBroker()
@@ -267,7 +268,8 @@ onKafka(
       await transaction.send({ topic: `${prefix}exact`, messages: [{ value: text }] })
       await transaction[end]()
     }
-    assert.deepEqual(await log.ends('exact'), [8])
+    // The broker writes the markers after it has answered.
+    await eventually(async () => assert.deepEqual(await log.ends('exact'), [8]))
     assert.deepEqual(await values(log, 'exact'), ['kept', 'last'])
     const reader = new RecordingReader()
     const options = { group: `${prefix}g`, topics: ['exact'], start: 'earliest', idleEvery: 50 } as const

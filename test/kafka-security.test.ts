@@ -10,6 +10,7 @@ import { createClient } from '../pipelines/sources/kafka-client.ts'
 import { type KafkaLogOptions, openKafkaLog } from '../pipelines/sources/kafka-log.ts'
 import { SinkError } from '../sinks/store.ts'
 import { testBroker } from './kit/broker.ts'
+import { eventually } from './kit/eventually.ts'
 import { RecordingReader, realClock, recordingLogger } from './kit/log.ts'
 
 // Kafka as companies run it: TLS, SASL, and a user who may do little.
@@ -116,7 +117,8 @@ secured('a user who may only use given topics and a given group', async (t, runn
   await admin.createAcls({ acl: [allow(2, 'mine', 3), allow(2, 'mine', 4), allow(3, 'granted', 3)] })
   const log = await open(running.listener('SASL_PLAINTEXT'), login('plain'))
   t.after(() => log.close())
-  await log.ensure([{ topic: 'mine', partitions: 2 }])
+  // What is granted holds a moment after the broker has said so.
+  await eventually(() => log.ensure([{ topic: 'mine', partitions: 2 }]))
   await log.append([{ topic: 'mine', key: 'a', value: 'works' }])
   const reader = new RecordingReader()
   const options = { group: 'granted', topics: ['mine'], start: 'earliest', idleEvery: 50 } as const

@@ -80,7 +80,7 @@ export class Timeline {
   readonly driver: Driver
 
   constructor(groupConfig: Parameters<typeof group>[0] = {}, triggerConfig: Parameters<typeof trigger>[0] = {}) {
-    this.driver = new Driver(incidentsAndRuns(groupConfig, triggerConfig))
+    this.driver = new Driver(incidentsAndRuns(groupConfig, triggerConfig), 'test')
   }
 
   /** In the window that ends at `at`, the signals had these scores and values. The watermark follows. */
