@@ -13,6 +13,7 @@ import type { BatchReport } from '../pipelines/runtime/runner.ts'
 import { openEmbeddedLog } from '../pipelines/sources/embedded-log.ts'
 import { openKafkaLog } from '../pipelines/sources/kafka-log.ts'
 import type { Log, LogRecord, NewRecord } from '../pipelines/sources/log.ts'
+import { otlpReceiver } from '../pipelines/sources/otlp-http.ts'
 import { entryTopics } from '../pipelines/topics.ts'
 import { SinkError, type Store } from '../sinks/store.ts'
 import { testBroker } from './kit/broker.ts'
@@ -309,3 +310,35 @@ onEveryLog('what is well formed and unusual stops nothing', async (_t, { log, st
     'the last line',
   ])
 })
+
+onEveryLog(
+  'over OTLP, 5 MB of lines become several records; a line of 5 MB is refused where Kafka would',
+  async (_t, parts, kind) => {
+    const { log, store, reports, passed } = parts
+    const receiver = otlpReceiver({ log, topics: entryTopics, port: 0 })
+    const address = await receiver.listen()
+    const post = (lines: readonly string[]): Promise<Response> => {
+      const records = lines.map(stringValue => ({ timeUnixNano: `${Date.now()}000000`, body: { stringValue } }))
+      const headers = { 'content-type': 'application/json' }
+      return fetch(`${address}/v1/logs`, { method: 'POST', headers, body: JSON.stringify(logsOf('shop', records)) })
+    }
+    try {
+      const many = Array.from({ length: 6 }, (_, at) => `${at} ${'word '.repeat(160_000)}`)
+      assert.equal((await post(many)).status, 200)
+      const refused = await post([long])
+      if (kind === 'embedded') assert.equal(refused.status, 200)
+      else {
+        assert.equal(refused.status, 400)
+        assert.match(await refused.text(), /topic '.*telemetry\.logs', 5000\d\d\d bytes: .*max\.message\.bytes/)
+      }
+      assert.equal((await post(['the last line'])).status, 200)
+      await passed('the last line')
+      assertAccounts(reports)
+      assert.deepEqual(await bodies(store), [...many, 'the last line'])
+      const reasons = (await deadRows(store)).map(({ reason }) => reason)
+      assert.deepEqual(reasons, kind === 'embedded' ? ['too-large'] : [])
+    } finally {
+      await receiver.close()
+    }
+  },
+)

@@ -121,13 +121,18 @@ test('what is not taken is answered with its status and one sentence', () =>
     { maxBodyBytes: 4_096 },
   ))
 
-test('a log that cannot be written now is 503 with Retry-After, one that refuses is 500', () =>
+test('a log that cannot be written now is 503 with Retry-After, one that takes no such record is 400, a wrong one 500', () =>
   receiving(async (post, target) => {
     target.fail = new SinkError('log', 'unreachable', 'gone')
     const response = await post('/v1/logs', JSON.stringify(logs), { 'content-type': json })
     assert.deepEqual([response.status, response.headers.get('retry-after')], [503, '5'])
-    target.fail = new SinkError('log', 'rejected', 'no')
-    assert.equal((await post('/v1/logs', JSON.stringify(logs), { 'content-type': json })).status, 500)
+    for (const [reason, status] of [
+      ['rejected', 400],
+      ['misconfigured', 500],
+    ] as const) {
+      target.fail = new SinkError('log', reason, 'no')
+      assert.equal((await post('/v1/logs', JSON.stringify(logs), { 'content-type': json })).status, status)
+    }
     target.fail = undefined
     assert.equal((await post('/v1/logs', JSON.stringify(logs), { 'content-type': json })).status, 200)
   }))

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { SinkError } from '../../sinks/store.ts'
+import { type Reason, SinkError } from '../../sinks/store.ts'
 import { entryHeaders } from '../decode/decoded.ts'
 import { otlp } from '../decode/otlp-schema.ts'
 import { shapeOf } from '../decode/protobuf.ts'
@@ -50,7 +50,8 @@ class Refusal extends Error {
 /**
  * Takes `POST /v1/logs` and `/v1/metrics`, in JSON or protobuf, plain or gzip. A request is answered with 200 once it is
  * durable in the log as un-keyed records with their `content-type`; what of it cannot be read becomes dead letters of
- * that topic. 400: not OTLP. 413: too large. 415: another type. 503 with Retry-After: the log cannot be written now.
+ * that topic. 400: not OTLP, or more in one entry than a record of the log can hold; the other entries are written. 413:
+ * too large. 415: another type. 503 with Retry-After: the log cannot be written now.
  */
 export function otlpReceiver(options: OtlpReceiverOptions): OtlpReceiver {
   const { host = '127.0.0.1', port = 4318, maxBodyBytes = 20 * 1024 * 1024 } = options
@@ -153,9 +154,12 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): F
 /** Codes of google.rpc.Code: invalid argument, not found, internal, unavailable; unknown for the rest. */
 const grpcCodes: Record<number, number> = { 400: 3, 404: 5, 413: 3, 415: 3, 500: 13, 503: 14 }
 
+/** Of a log that does not take the records. What it rejects, it would reject again: the sender must not repeat it. */
+const statuses: Record<Reason, number> = { unreachable: 503, overloaded: 503, rejected: 400, misconfigured: 500 }
+
 function answerTo(error: unknown): { status: number; message: string } {
   if (error instanceof Refusal) return error
-  if (error instanceof SinkError) return { status: error.retryable ? 503 : 500, message: error.message }
+  if (error instanceof SinkError) return { status: statuses[error.reason], message: error.message }
   const { statusCode, message } = error as { statusCode?: number; message: string }
   if (statusCode === 413) return { status: 413, message: 'the body is too large; send smaller batches' }
   return { status: statusCode ?? 500, message }
