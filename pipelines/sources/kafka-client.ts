@@ -83,12 +83,16 @@ function secureContext({ ca, cert, key, serverName }: NonNullable<KafkaConnectio
   }
 }
 
+const callers = new Set(['Connection', 'BrokerPool', 'Cluster'])
+
 /** What kafkajs calls an error it mostly gets over by itself; what ends a subscription or an append is told by those. */
 function pass({ namespace, level, log }: kafkajs.LogEntry, logger: Logger): void {
   const { message, timestamp: _, stack: __, ...fields } = log
   const text = `kafkajs: ${message}`
-  const toCaller = message.startsWith('Response ') // an error a broker answered with: whoever asked is told
-  if (level === logLevel.ERROR && !toCaller) logger.warn({ namespace, ...fields }, text)
+  // An error a broker answered with, or one of reaching it: whoever asked is told, once and with the setting to look at.
+  const toCaller = message.startsWith('Response ') || callers.has(namespace)
+  if (toCaller) logger.debug({ namespace, ...fields }, text)
+  else if (level === logLevel.ERROR) logger.warn({ namespace, ...fields }, text)
   else if (level === logLevel.WARN) logger.info({ namespace, ...fields }, text)
   else logger.debug({ namespace, ...fields }, text)
 }
