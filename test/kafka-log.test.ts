@@ -205,6 +205,14 @@ onKafka(
   },
 )
 
+onKafka('topics have ends as soon as they are made, whoever leads them by then', async (_t, log) => {
+  for (let round = 0; round < 5; round++) {
+    const topics = Array.from({ length: 12 }, (_, at) => `made-${round}-${at}`)
+    await log.ensure(topics.map(topic => ({ topic, partitions: 1 })))
+    assert.deepEqual(await Promise.all(topics.map(topic => log.ends(topic))), Array(12).fill([0]))
+  }
+})
+
 onKafka(
   'no right or no wish to create topics: what is missing is named, and the command',
   async (t, log, running, prefix) => {

@@ -37,6 +37,13 @@ const CLOSE = 5_000
 /** How often to ask a broker that has just started and is loading its coordinators; each takes a second or two. */
 const LOADING_ATTEMPTS = 10
 
+/** A topic that was just made, or whose leader has just gone, has none for a moment; kafkajs' admin does not wait. */
+const ELECTING = new Set(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'])
+const isElecting = (error: unknown): boolean =>
+  ELECTING.has(protocolType(error) ?? '') || (error as Error).cause instanceof TypeError
+const ELECTION_ATTEMPTS = 25
+const ELECTION_PAUSE = 200
+
 export interface KafkaLogOptions extends KafkaConnection {
   readonly clock: Clock
   /** Put before the names of all topics that are not foreign; what readers see is without it. */
@@ -138,7 +145,13 @@ class KafkaLog implements Log {
 
   async ends(topic: string): Promise<readonly number[]> {
     await this.partitions(topic)
-    return (await this.#offsets(topic)).map(({ high }) => high)
+    for (let attempt = 1; ; attempt++)
+      try {
+        return (await this.#offsets(topic)).map(({ high }) => high)
+      } catch (error) {
+        if (!isElecting(error) || attempt === ELECTION_ATTEMPTS) throw error
+        await this.#options.clock.sleep(ELECTION_PAUSE)
+      }
   }
 
   append(records: readonly NewRecord[]): Promise<void> {
@@ -253,7 +266,16 @@ class KafkaLog implements Log {
 
   async #offsets(topic: string): Promise<{ low: number; high: number }[]> {
     const name = this.#names.inKafka(topic)
-    const offsets = await this.#ask(`topic '${name}'`, admin => admin.fetchTopicOffsets(name))
+    const offsets = await this.#ask(`topic '${name}'`, async admin => {
+      try {
+        return await admin.fetchTopicOffsets(name)
+      } catch (error) {
+        // kafkajs falls over what it knows of the topic being replaced, by another question, between two of its steps.
+        if (!(error instanceof TypeError)) throw error
+        const said = `topic '${name}': its partitions are not known at the moment`
+        throw new SinkError(`kafka ${this.address}`, 'unreachable', said, { cause: error })
+      }
+    })
     return offsets
       .toSorted((a, b) => a.partition - b.partition)
       .map(({ low, high }) => ({ low: toOffset(low), high: toOffset(high) }))
