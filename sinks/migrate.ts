@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Store } from './store.ts'
+import { SinkError, type Store } from './store.ts'
 
 interface Migration {
   readonly name: string
@@ -33,8 +33,10 @@ export async function migrate(store: Store, tables: URL = folder): Promise<strin
   for (const { name, checksum } of migrations) {
     const known = applied.get(name)
     if (known !== undefined && known !== checksum)
-      throw new Error(
-        `sinks/tables/${name}: it has changed since it was applied to ${store.address}; put it back as it was and write the change as a new file`,
+      throw new SinkError(
+        `store ${store.address}`,
+        'misconfigured',
+        `sinks/tables/${name} has changed since it was applied; put it back as it was and write the change as a new file, or start with a new ${store.address}`,
       )
   }
   const missing = migrations.filter(({ name }) => !applied.has(name))

@@ -58,3 +58,9 @@ test('an event after silence ends the idleness', () => {
   quiet.rest(2_000)
   assert.equal(quiet.observe(2_060)?.idle, false)
 })
+
+test('after a restart a silent stream moves with the clock as before, so that what it held back is let go', () => {
+  const restarted = new OriginProgress('s', options, 60)
+  assert.equal(restarted.rest(0), undefined)
+  assert.deepEqual(restarted.rest(2_000), { stream: 's', time: 2_060, idle: true, siblings: [] })
+})

@@ -19,7 +19,7 @@ export class OriginProgress {
   readonly #stream: string
   readonly #options: ProgressOptions
   #announced: EventTime | null
-  #newest: EventTime | null = null
+  #newest: EventTime | null
   #quietSince: number | null = null
   #idle = false
 
@@ -27,6 +27,8 @@ export class OriginProgress {
     this.#stream = stream
     this.#options = options
     this.#announced = announced
+    // After a restart the newest event is not known any more, but it was at least this new.
+    this.#newest = announced === null ? null : announced + options.outOfOrderness
   }
 
   /** Whether the stream had passed this time already. */
