@@ -47,3 +47,11 @@ test('redrawing the digits of a number does not change the words', () => {
     }),
   )
 })
+
+test('a word longer than words are is data', () => {
+  const data = (letter: string): string => letter.repeat(900_000)
+  assert.deepEqual(tokenize(`ERROR ${data('x')} fatal`, 100), ['ERROR', wildcard, 'fatal'])
+  assert.deepEqual(tokenize(`ERROR ${data('7')}x fatal`, 100), ['ERROR', wildcard, 'fatal'])
+  const path = `/${'a'.repeat(200)}`
+  assert.deepEqual(tokenize(path, 100), [path])
+})

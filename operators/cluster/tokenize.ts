@@ -1,10 +1,14 @@
 /** Stands for whatever differs from line to line. */
 export const wildcard = '<*>'
 
+/** No word is as long; what is, Base64 say, is data. A template has to stay short enough to be passed on. */
+const LONGEST_WORD = 500
+
 /**
  * The words of a log line, what is plainly a variable in them replaced by `<*>`: numbers, quantities, dates, times,
  * addresses, UUIDs, hexadecimal and random identifiers. Of a text of several lines, a stack trace say, the first line
- * that is not blank speaks for all, and one `<*>` for the rest; so it is with words after `maxTokens`.
+ * that is not blank speaks for all, and one `<*>` for the rest; so it is with words after `maxTokens`. A word
+ * of more than 500 characters is taken for a variable.
  */
 export function tokenize(text: string, maxTokens: number): string[] {
   const tokens: string[] = []
@@ -23,7 +27,7 @@ export function tokenize(text: string, maxTokens: number): string[] {
         tokens.push(wildcard)
         return tokens
       }
-      const token = text.slice(start, at)
+      const token = at - start > LONGEST_WORD ? wildcard : text.slice(start, at)
       tokens.push(digits ? maskToken(token) : token)
       start = -1
       digits = false
