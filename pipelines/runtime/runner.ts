@@ -114,11 +114,6 @@ export class Runner implements Reader {
     })
   }
 
-  /** Writes what waits for the next checkpoint now. */
-  async flush(): Promise<void> {
-    for (const [partition, task] of this.#tasks) if (task.changed) await this.#save(partition, task)
-  }
-
   async assigned(_topic: string, partition: number): Promise<number | undefined> {
     const { graph, checkpoints, clock, logger } = this.#options
     const saved = await checkpoints.load(this.#at(partition))
