@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Clock } from '../operators/clock.ts'
-import { type BatchReport, batches } from './runtime/runner.ts'
+import { type BatchReport, batches } from './runtime/task.ts'
 
 /** Counts what the pipelines do, for Prometheus, until `stop` is called. */
 export function countBatches(registry: Registry, clock: Clock): { stop(): void } {
