@@ -97,9 +97,9 @@ export function storedCheckpoints(store: Store, options: StoredCheckpointsOption
       })
       const entries = [...changed].map(([name, json]) => row(written(name), json, false))
       for (const name of removed) entries.push(row(written(name), '', true))
-      await store.insert('checkpoints', entries, id)
+      await store.insert('checkpoints', entries)
       const manifest = JSON.stringify({ format: FORMAT, saves: chain.saves })
-      await store.insert('checkpoints', [row(MANIFEST, manifest, false)], `${id}/manifest`)
+      await store.insert('checkpoints', [row(MANIFEST, manifest, false)])
       chains.set(nameOf(at), chain)
       if (!full) return
       const count = (fulls.get(nameOf(at)) ?? 0) + 1

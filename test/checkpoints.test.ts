@@ -27,9 +27,9 @@ function mortal(inserts: number, written: boolean): Store {
     ...{ address: store.address, check: () => store.check(), close: () => store.close() },
     query: (sql, params) => store.query(sql, params),
     command: sql => store.command(sql),
-    async insert(table, rows, token) {
-      if (left-- > 0) return store.insert(table, rows, token)
-      if (written && left === -1) await store.insert(table, rows, token)
+    async insert(table, rows) {
+      if (left-- > 0) return store.insert(table, rows)
+      if (written && left === -1) await store.insert(table, rows)
       throw new Error('killed')
     },
   }

@@ -129,6 +129,11 @@ export class Engine {
     return this.#watermark.timeOf(stream)
   }
 
+  /** Whether a stream of the source was silent when last heard of. */
+  isIdle(stream: string): boolean {
+    return this.#watermark.isIdle(stream)
+  }
+
   /** Hands out what was emitted since the last call, and what became of the events. */
   take(): { emitted: Emitted; fates: Fates } {
     const taken = { emitted: this.#emitted, fates: this.#fates }

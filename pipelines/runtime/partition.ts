@@ -60,7 +60,12 @@ export class Partition {
     this.engine = new Engine(graph, { stream: name(partition), siblings, expected: options.expected })
     this.abandoned = options.entries ? this.engine.restore(options.entries) : []
     if (options.progress)
-      this.#progress = new OriginProgress(this.#stream, options.progress, this.engine.announced(this.#stream))
+      this.#progress = new OriginProgress(
+        this.#stream,
+        options.progress,
+        this.engine.announced(this.#stream),
+        this.engine.isIdle(this.#stream),
+      )
   }
 
   /** Runs the records through the engine, giving way to others every few milliseconds. */
@@ -81,10 +86,14 @@ export class Partition {
     return { emitted, dead, fates: { ...fates, in: fates.in + extra + dead.length, dead: dead.length } }
   }
 
-  /** The partition is read to its end at this wall-clock time. */
-  rest(now: number): Emitted {
-    const mark = this.#progress?.rest(now)
-    if (mark) this.engine.mark(mark)
+  /** The partition is read to its end at this wall-clock time: a mark to be written into it, if one is due. */
+  rest(now: number): Mark | undefined {
+    return this.#progress?.rest(now)
+  }
+
+  /** Takes in a mark of the partition's own stream where it cannot be written into the topic. */
+  heed(mark: Mark): Emitted {
+    this.#mark(mark)
     return this.engine.take().emitted
   }
 
@@ -92,8 +101,13 @@ export class Partition {
     const read = this.#options.read(record)
     for (const part of read.dead) dead.push({ record, ...part })
     for (const [reason, count] of Object.entries(read.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count
-    if (read.mark) this.engine.mark(read.mark)
+    if (read.mark) this.#mark(read.mark)
     for (const { event, late, from } of read.events) this.#event(event, late, from)
+  }
+
+  #mark(mark: Mark): void {
+    if (mark.stream === this.#stream) this.#progress?.heed(mark)
+    this.engine.mark(mark)
   }
 
   #event(event: Event<unknown>, late: boolean, from: Origin | undefined): void {

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Clock } from '../../operators/clock.ts'
+import type { Mark } from '../../operators/watermark.ts'
 import type { Checkpoints } from '../../sinks/checkpoints.ts'
 import { lateRow } from '../../sinks/rows.ts'
 import type { Row } from '../../sinks/store.ts'
@@ -9,6 +10,7 @@ import type { Logger } from '../sources/logger.ts'
 import { deadRecords, deadRows } from './dead-records.ts'
 import type { Delivery } from './delivery.ts'
 import type { Emitted } from './engine.ts'
+import { encodeMark } from './marks.ts'
 import { type BatchFates, type Dead, Partition, type Read } from './partition.ts'
 import type { ProgressOptions } from './progress.ts'
 
@@ -44,6 +46,8 @@ export interface RunnerOptions {
   /** Pipelines that publish to our topic, and how many partitions each has. */
   readonly upstream: readonly { name: string; partitions: number }[]
   readonly start: 'earliest' | 'latest'
+  /** The topic is somebody else's: nothing of ours is written into it. */
+  readonly isForeign?: boolean
   /** Milliseconds between checkpoints, and between the looks at a partition that is read to its end. */
   readonly checkpointEvery: number
   readonly idleEvery: number
@@ -144,9 +148,19 @@ export class Runner implements Reader {
   async idle(_topic: string, partition: number): Promise<void> {
     const task = this.#tasks.get(partition)
     if (!task) return
-    await this.#deliver(task, task.partition.rest(this.#options.clock.now()), [])
-    task.rested = true
+    const mark = task.partition.rest(this.#options.clock.now())
+    if (mark) await this.#announce(task, partition, mark)
+    else task.rested = true
     if (task.changed && this.#isDue(task)) await this.#save(partition, task)
+  }
+
+  /** Says that the partition is silent: to all who will ever read it, or, in a topic that is not ours, to us. */
+  async #announce(task: Task, partition: number, mark: Mark): Promise<void> {
+    const { graph, delivery, isForeign } = this.#options
+    if (isForeign) {
+      await this.#deliver(task, task.partition.heed(mark), [])
+      task.changed = true
+    } else await delivery.append([{ topic: graph.topic, partition, key: null, ...encodeMark(mark) }])
   }
 
   async revoked(_topic: string, partition: number): Promise<void> {

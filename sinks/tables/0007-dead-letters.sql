@@ -19,8 +19,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(appended_at)
-ORDER BY (topic, partition, offset, `index`)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (topic, partition, offset, `index`);
 
 -- Events that came after their step had passed their time. Identity: step, key, and where the event entered.
 -- Writing twice is harmless: a replayed row replaces its equal.
@@ -38,5 +37,4 @@ CREATE TABLE IF NOT EXISTS late_events (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(time)
-ORDER BY (step, key, origin_stream, origin_offset, origin_index)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (step, key, origin_stream, origin_offset, origin_index);
