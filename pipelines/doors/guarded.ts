@@ -10,7 +10,7 @@ import type { Guard } from './guard.ts'
 export function guardedStore(store: Store, guard: Guard): Store {
   return {
     address: store.address,
-    insert: (table, rows, token) => guard.run(() => store.insert(table, rows, token), { about: rows }),
+    insert: (table, rows) => guard.run(() => store.insert(table, rows), { about: rows }),
     query: (sql, params) => guard.run(() => store.query(sql, params), { repeat: true }),
     command: sql => guard.run(() => store.command(sql)),
     check: () => guard.run(() => store.check()),
