@@ -158,7 +158,7 @@ export class Task {
       } catch (error) {
         if (!(error instanceof StepFailure)) throw error
         this.#count(error)
-        await this.#goBack(batch)
+        await this.#options.delivery.withLog(() => this.#goBack(batch))
       }
     }
   }

@@ -19,6 +19,9 @@ const MAX_BYTES = 1024 * 1024
 /** How long the broker may hold a fetch when there is nothing; a partition just loaded waits for its end. */
 const FETCH_WAIT = 250
 const REJOIN_AFTER = 1_000
+const SESSION = 30_000
+/** In a session that lasts; several may be lost. */
+const HEARTBEATS = 10
 /** How long leaving the group may take when no broker answers. */
 const LEAVE = 5_000
 
@@ -83,12 +86,12 @@ export class KafkaSubscription implements Subscription {
     this.#topics = new Map(options.topics.map(topic => [services.names.inKafka(topic), topic]))
     this.done = this.#end.promise
     this.done.catch(error => services.logger.error({ group: options.group, error }, 'the subscription has ended'))
-    const { sessionTimeout = 30_000, rebalanceTimeout = 60_000 } = services
+    const { sessionTimeout = SESSION, rebalanceTimeout = 60_000 } = services
     this.#consumer = services.client.consumer({
       groupId: options.group,
       sessionTimeout,
       rebalanceTimeout,
-      heartbeatInterval: Math.floor(sessionTimeout / 10),
+      heartbeatInterval: Math.floor(sessionTimeout / HEARTBEATS),
       maxWaitTimeInMs: FETCH_WAIT,
       maxBytesPerPartition: options.maxBytes ?? MAX_BYTES,
       allowAutoTopicCreation: false,
@@ -252,16 +255,32 @@ export class KafkaSubscription implements Subscription {
   async #hand(work: Work, records: readonly LogRecord[]): Promise<void> {
     if (!this.#isOpen(work)) return
     const next = records.at(-1)!.offset + 1
-    await this.#reader.batch({
-      topic: records[0]!.topic,
-      partition: work.owned.partition,
-      records,
-      next,
-      end: Math.max(next, toOffset(work.payload.batch.highWatermark)),
-      heartbeat: () => this.#heartbeat(work),
-    })
+    const handed = new AbortController()
+    void this.#keepAlive(work, handed.signal)
+    try {
+      await this.#reader.batch({
+        topic: records[0]!.topic,
+        partition: work.owned.partition,
+        records,
+        next,
+        end: Math.max(next, toOffset(work.payload.batch.highWatermark)),
+        heartbeat: () => this.#heartbeat(work),
+      })
+    } finally {
+      handed.abort()
+    }
     work.owned.position = next
     await this.#heartbeat(work)
+  }
+
+  /** A reader that waits for a door to open, however long, is alive: the group must not give its partitions away. */
+  async #keepAlive(work: Work, handed: AbortSignal): Promise<void> {
+    const { sessionTimeout = SESSION } = this.#services
+    for (;;) {
+      await setTimeout(sessionTimeout / HEARTBEATS, undefined, { signal: handed }).catch(() => undefined)
+      if (handed.aborted) return
+      await this.#heartbeat(work)
+    }
   }
 
   /** Never rejects: that the group shares out anew is learnt here, and done when the part under way is finished. */
