@@ -48,13 +48,7 @@ test(`${EVENTS} events, two processes, ${KILLS} times kill -9: the rows of an un
   await killed.stop()
   scene.tell('all is read')
 
-  const undisturbed = scene.installation('undisturbed')
-  await (await undisturbed.start()).running()
-  await undisturbed.drained(240_000)
-  await undisturbed.stop()
-  scene.tell('the undisturbed run has read the same')
-
-  const rows = await killed.assertSameRows(undisturbed)
+  const rows = await killed.assertSameRows(await scene.undisturbed())
   scene.tell(`${kills} kills, ${counted} in the middle of a batch; rows: ${JSON.stringify(rows)}`)
   for (const [table, count] of Object.entries(rows))
     assert.ok(count > 0 || table.startsWith('run'), `${table} is empty`)

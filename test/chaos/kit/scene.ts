@@ -60,6 +60,16 @@ export class Scene {
     this.#installations.push(made)
     return made
   }
+
+  /** An installation of one process that nobody disturbed, when it has read everything. */
+  async undisturbed(): Promise<Installation> {
+    const made = this.installation('undisturbed')
+    await (await made.start()).running()
+    await made.drained(240_000)
+    await made.stop()
+    this.tell('the undisturbed run has read the same')
+    return made
+  }
 }
 
 /** Processes of the agent that share their work. */
