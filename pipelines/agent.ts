@@ -30,10 +30,11 @@ import { buildGraphs } from './graphs.ts'
 import type { Graph } from './pipeline.ts'
 import { groupOf, type Running, startPipelines } from './running.ts'
 import { RunsReader, runsDoors } from './runs.ts'
+import { announceSampling } from './sampling-notices.ts'
 import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 import { otlpReceiver } from './sources/otlp-http.ts'
-import { countBatches } from './telemetry.ts'
+import { observePipelines } from './telemetry.ts'
 import { entryTopics } from './topics.ts'
 import { version } from './version.ts'
 
@@ -141,8 +142,8 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
   closing.add(() => cache.close())
   await migrate(store)
   const registry = new Registry()
-  const counting = countBatches(registry, clock)
-  closing.add(() => counting.stop())
+  for (const observing of [observePipelines(registry, clock), announceSampling(logger)])
+    closing.add(() => observing.stop())
   const around = { log, store, clock, logger, random: Math.random }
   const running = await startPipelines(config, buildGraphs(config, catalogue, runbooks), catalogue, around)
   closing.add(() => running.close())

@@ -17,7 +17,7 @@ export function buildGraphs(config: Config, catalogue: ServiceCatalogue, runbook
   const window = tumbling(detection.window)
   return [
     ...entries,
-    logs({ upstream, window, cluster: detection.cluster, scoreCounts: detection.scoreCounts }),
+    logs({ upstream, ...detection, window }),
     metrics({ upstream, window, score: detection.score, rules: rulesOf(runbooks) }),
     incidents({ upstream: ['logs', 'metrics'], group: { ...config.incidents, catalogue } }),
     response({ upstream: ['incidents'], trigger: { runbooks: triggersOf(runbooks) } }),

@@ -11,6 +11,7 @@ import type { Delivery } from './delivery.ts'
 import type { Emitted } from './engine.ts'
 import { type BatchFates, type Dead, Partition, type Read } from './partition.ts'
 import type { ProgressOptions } from './progress.ts'
+import { type EmissionReport, emissions, type RevocationReport, revocations } from './reports.ts'
 
 /** What a batch was and did; published on the diagnostics channel `ops-agent:batch`. */
 export interface BatchReport {
@@ -153,6 +154,7 @@ export class Runner implements Reader {
     const task = this.#tasks.get(partition)
     if (task?.changed) await this.#save(partition, task)
     this.#tasks.delete(partition)
+    revocations.publish({ ...this.#at(partition) } satisfies RevocationReport)
   }
 
   #task(partition: number, next: number, entries: ReadonlyMap<string, string> | undefined): Task {
@@ -184,6 +186,7 @@ export class Runner implements Reader {
 
   async #deliver(task: Task, emitted: Emitted, dead: readonly Dead[]): Promise<void> {
     const { graph, delivery } = this.#options
+    emissions.publish({ pipeline: graph.name, emitted } satisfies EmissionReport)
     await delivery.publish(emitted.outputs)
     if (dead.length > 0) await delivery.append(deadRecords(dead))
     for (const [table, rows] of emitted.rows) this.#keep(task, table, rows)
