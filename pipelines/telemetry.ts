@@ -1,6 +1,7 @@
 import type { Channel } from 'node:diagnostics_channel'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../operators/clock.ts'
+import { systemClock } from './clock.ts'
 import { type CheckpointReport, checkpointed } from './runtime/checkpoint-report.ts'
 import { type EmissionReport, emissions, type RevocationReport, revocations } from './runtime/reports.ts'
 import { type BatchReport, batches } from './runtime/runner.ts'
@@ -26,8 +27,20 @@ export function observePipelines(registry: Registry, clock: Clock): Observing {
   return ownMetrics(registry, clock)
 }
 
+/** README's table of what this program tells of itself. */
+export function metricsTable(): string {
+  const registry = new Registry()
+  ownMetrics(registry, systemClock).stop()
+  const rows = registry.getMetricsAsArray().map(metric => {
+    // The library's type lacks what its objects have.
+    const { name, type, labelNames, help } = metric as typeof metric & { labelNames: readonly string[] }
+    return `| \`${name}\` | ${type} | ${labelNames.map(label => `\`${label}\``).join(', ')} | ${help} |`
+  })
+  return ['| metric | type | labels | |', '|---|---|---|---|', ...rows].join('\n')
+}
+
 /** The metrics of this program, without those that come with Node. */
-export function ownMetrics(registry: Registry, clock: Clock): Observing {
+function ownMetrics(registry: Registry, clock: Clock): Observing {
   const observing = [observeBatches(registry, clock), observeEmissions(registry), observeCheckpoints(registry, clock)]
   return { stop: () => observing.forEach(each => void each.stop()) }
 }
