@@ -12,6 +12,8 @@ export interface Dead {
   readonly index: number
   readonly reason: string
   readonly detail: string
+  /** How many events the rest of the record was; absent: none. */
+  readonly used?: number
 }
 
 /** What a record holds. */
@@ -90,7 +92,8 @@ export class Partition {
 
   #record(record: LogRecord, dead: Dead[], dropped: Record<string, number>): void {
     const read = this.#options.read(record)
-    for (const part of read.dead) dead.push({ record, ...part })
+    const used = read.events.length
+    for (const part of read.dead) dead.push(used > 0 ? { record, ...part, used } : { record, ...part })
     for (const [reason, count] of Object.entries(read.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count
     if (read.mark) this.engine.mark(read.mark)
     for (const { event, late, from } of read.events) this.#event(event, late, from)
