@@ -60,9 +60,7 @@ const tables = [
  */
 export async function replay(configured: Config, request: ReplayRequest): Promise<ReplayResult> {
   const { logger } = request
-  // Files come in by our own topics, whatever else the agent listens to.
-  const inputs = Object.values(entryTopics).map(topic => ({ topic, foreign: false }))
-  const config: Config = { ...configured, inputs }
+  const config = filesConfig(configured)
   const clock = systemClock
   const folder = await holdOwnFolder(config)
   const opened: (() => Promise<unknown>)[] = [async () => folder?.release()]
@@ -85,7 +83,13 @@ export async function replay(configured: Config, request: ReplayRequest): Promis
   }
 }
 
-async function readAll(
+/** Files come in by our own topics, whatever else the agent listens to. */
+export function filesConfig(config: Config): Config {
+  return { ...config, inputs: Object.values(entryTopics).map(topic => ({ topic, foreign: false })) }
+}
+
+/** Sends files into the topics of running pipelines, and waits until they have passed. */
+export async function readAll(
   config: Config,
   request: ReplayRequest,
   { log, running, context }: { log: Log; running: Running; context: ReturnType<typeof contextOf> },
