@@ -86,17 +86,16 @@ async function streamsOf(log: Log, pipeline: string, topic: string): Promise<str
 }
 
 /** Runs that were asked for, each once: what the ledger still has, and the journal of what it has not. */
-export async function requestsOf(log: Log, store: Store | undefined): Promise<RunRequested[]> {
+export async function requestsOf(log: Log, journal?: Store): Promise<RunRequested[]> {
   const found = new Map<string, RunRequested>()
-  const rows = store
-    ? await store.query<{ body: string }>('SELECT body FROM runs FINAL ORDER BY requested_at, run')
-    : []
-  for (const { body } of rows) {
-    const parsed = z.object({ request: RunRequested }).safeParse(JSON.parse(body))
-    if (parsed.success) found.set(parsed.data.request.run, parsed.data.request)
-  }
   for await (const record of recordsOf(log, topics.runs)) {
     const request = requestIn(record)
+    if (request && !found.has(request.run)) found.set(request.run, request)
+  }
+  const rows = await journal?.query<{ body: string }>('SELECT body FROM runs FINAL ORDER BY requested_at, run')
+  for (const { body } of rows ?? []) {
+    const parsed = z.object({ request: RunRequested }).safeParse(JSON.parse(body))
+    const request = parsed.data?.request
     if (request && !found.has(request.run)) found.set(request.run, request)
   }
   return [...found.values()]
