@@ -177,8 +177,9 @@ test('reports of runs that came in while it was live count in the replay as they
       value: JSON.stringify({ time, service: 'payments', metric: 'cpu_usage_percent', value }),
     }))
     await log.append(records.slice(0, 300))
+    await running.settled()
     await until('an incident is there', async () => (await latest(store)) !== undefined, PATIENCE)
-    const { id, environment, updatedAt } = (await latest(store))!
+    const { id, environment } = (await latest(store))!
     const report = (state: 'running' | 'succeeded', offset: number, at: number) =>
       runsDoors(running.delivery, { ...realClock, now: () => at }).report({
         ...{ key: environment, time: at, origin: { stream: 'topic:ops.runs/0', offset, index: 0 } },
@@ -189,7 +190,7 @@ test('reports of runs that came in while it was live count in the replay as they
       })
     await report('running', 1, start + 300 * 15_000 + 60_000)
     // This one speaks of a time that the pipelines have passed: it came too late then, and must not count now.
-    await report('succeeded', 2, updatedAt - 120_000)
+    await report('succeeded', 2, start + 280 * 15_000)
     await log.append(records.slice(300))
     await until('the report was heard', async () => ((await latest(store))?.runs.length ?? 0) > 0, PATIENCE)
     await running.settled()
