@@ -1,4 +1,6 @@
+import type { z } from 'zod'
 import type { Clock } from '../operators/clock.ts'
+import { Incident, LogLine, Sample, Signal } from '../operators/signal.ts'
 import type { DeadReplayRequest } from '../sinks/api.ts'
 import type { DeadReplayed } from '../sinks/dead-letter-routes.ts'
 import { type DeadFilter, type DeadSummary, deadLetters, deadToReplay } from '../sinks/dead-letters.ts'
@@ -8,6 +10,7 @@ import type { Row, Store } from '../sinks/store.ts'
 import { replayHeaders } from './decode/replayed.ts'
 import type { Log, LogRecord, NewRecord } from './sources/log.ts'
 import { MissingTopics } from './sources/topics.ts'
+import { topics } from './topics.ts'
 
 export interface DeadReplayDoors {
   readonly log: Log
@@ -36,7 +39,7 @@ export async function replayDead(
 ): Promise<DeadReplayed> {
   const letters = await ask(store, deadToReplay, { ...filter, limit })
   if (letters.length === 0 && filter.offset !== undefined) await refuseNamed(store, filter)
-  const wanted = Map.groupBy(letters, placeOf)
+  const wanted = Map.groupBy(letters, identityOf)
   const refused: DeadReplayed['refused'] = []
   const totals = { letters: 0, records: 0 }
   for (const topic of new Set(letters.map(({ topic }) => topic))) {
@@ -48,10 +51,11 @@ export async function replayDead(
       bytes = 0
     }
     for await (const dead of deadRecordsOf(log, topic)) {
-      const at = dead.headers['ops-dead-at'] ?? ''
-      const parts = wanted.get(at)
+      const { 'ops-dead-at': at = '', 'ops-dead-step': step = '', 'ops-origin': origin = '' } = dead.headers
+      const identity = [at, step, step && origin].join(' ')
+      const parts = wanted.get(identity)
       // A crash can have put a record into the dead letters twice.
-      if (!parts || !wanted.delete(at)) continue
+      if (!parts || !wanted.delete(identity)) continue
       const why = whyNot(dead)
       if (why !== undefined) {
         refused.push({ at, why })
@@ -65,7 +69,7 @@ export async function replayDead(
     }
     await send()
   }
-  refused.push(...[...wanted.keys()].map(at => ({ at, why: GONE })))
+  refused.push(...[...wanted.values()].map(([letter]) => ({ at: placeOf(letter!), why: GONE })))
   return { dryRun, ...totals, refused: refused.slice(0, MOST_REFUSED) }
 }
 
@@ -78,6 +82,8 @@ export function inTurn<Q, A>(work: (request: Q) => Promise<A>): (request: Q) => 
     return next
   }
 }
+
+const identityOf = (letter: DeadSummary): string => [placeOf(letter), letter.step, letter.originStream].join(' ')
 
 const placeOf = ({ topic, partition, offset }: { topic: string; partition: number; offset: number }): string =>
   `${topic}/${partition}/${offset}`
@@ -103,10 +109,29 @@ async function* deadRecordsOf(log: Log, topic: string): AsyncGenerator<LogRecord
   for (let partition = 0; partition < partitions; partition++) yield* log.read(dead, partition, 0)
 }
 
-function whyNot({ headers }: LogRecord): string | undefined {
-  const bytes = headers['ops-dead-bytes']
-  if (bytes === undefined) return undefined
-  return `of its ${bytes} bytes only the first were kept, as a record holds no more; have its sender send it again`
+/** What a topic of ours holds. What a step made within a pipeline is none of it, and has no other way in. */
+const schemas: Readonly<Record<string, z.ZodType>> = {
+  [topics.logsByService]: LogLine,
+  [topics.metricsByService]: Sample,
+  [topics.anomalies]: Signal,
+  [topics.incidents]: Incident,
+}
+
+function whyNot({ topic, headers, value }: LogRecord): string | undefined {
+  const { 'ops-dead-bytes': bytes, 'ops-dead-step': step } = headers
+  if (bytes !== undefined)
+    return `of its ${bytes} bytes only the first were kept, as a record holds no more; have its sender send it again`
+  const schema = schemas[topic.replace(/\.dead$/, '')]
+  if (step === undefined || schema === undefined || schema.safeParse(jsonOf(value)).success) return undefined
+  return `step '${step}' failed on what an earlier step had made of an event; run the telemetry again with replay --into`
+}
+
+function jsonOf(value: Buffer | null): unknown {
+  try {
+    return JSON.parse(String(value))
+  } catch {
+    return undefined
+  }
 }
 
 /** The record as it came, and who it was. */
@@ -140,7 +165,9 @@ async function sendIn(
   await log.append(batch.map(({ record }) => record))
   const replayed_at = Math.floor(clock.now())
   const rows: Row[] = batch.flatMap(({ letters }) =>
-    letters.map(({ topic, partition, offset, index }) => ({ topic, partition, offset, index, replayed_at })),
+    letters.map(({ topic, partition, offset, index, step, originStream: origin_stream }) => ({
+      ...{ topic, partition, offset, index, step, origin_stream, replayed_at },
+    })),
   )
   await store.insert('dead_replays', rows)
 }

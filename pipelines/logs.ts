@@ -12,22 +12,24 @@ import { topics } from './topics.ts'
 export interface LogsOptions {
   readonly upstream: readonly string[]
   readonly window: Windowing
+  readonly forgetAfter: number
   readonly cluster: Parameters<typeof cluster>[0]
   readonly scoreCounts: Parameters<typeof scoreCounts>[0]
 }
 
 /** Lines of a service to patterns, their counts, and the windows in which those are not as they used to be. */
-export function logs({ upstream, window, cluster: clustering, scoreCounts: scoring }: LogsOptions): Graph {
+export function logs(options: LogsOptions): Graph {
+  const { upstream, window, forgetAfter } = options
   const source = { name: 'logs', topic: topics.logsByService, schema: LogLine, upstream } as const
   return pipeline<LogLine>(source, lines => {
-    const clustered = lines.through('cluster', cluster(clustering), { key: serviceKey })
+    const clustered = lines.through('cluster', cluster(options.cluster), { key: serviceKey, forgetAfter })
     clustered.late<LogLine>().to('log_lines', withoutPattern)
     const patterned = clustered.select('lines', isLine).to('log_lines', logLineRow)
     const patterns = clustered.select('patterns', isPattern).to('log_patterns', patternRow)
     const counts = patterned.through('count', count({}), { key: countKey, window }).to('log_counts', patternCountRow)
     patterns
       .merge(counts)
-      .through('score', scoreCounts(scoring), { key: serviceKey })
+      .through('score', scoreCounts(options.scoreCounts), { key: serviceKey, forgetAfter })
       .to('anomalies', anomalyRow)
       .publish(topics.anomalies, { key: ({ environment }) => environment })
   })

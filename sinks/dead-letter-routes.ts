@@ -2,11 +2,11 @@ import { z } from 'zod'
 import {
   DeadCount,
   type DeadFilter,
-  DeadRecord,
+  DeadPart,
   DeadSummary,
-  deadBytes,
   deadCounts,
   deadLetters,
+  deadParts,
 } from './dead-letters.ts'
 import { HttpError } from './http-error.ts'
 import { ask } from './query.ts'
@@ -41,21 +41,13 @@ const show = route({
   url: '/v1/dead-letters/:topic/:partition/:offset',
   summary: 'One record that could not be read, or not wholly: why, its headers and its bytes.',
   params: z.strictObject({ topic: z.string().min(1), partition: whole, offset: whole }),
-  answers: { 200: DeadRecord },
+  answers: { 200: z.strictObject({ parts: z.array(DeadPart).describe('At most 1,000, in order.') }) },
   refuses: [400, 401, 404, 503],
   async answer(place, { store }) {
-    const found = await ask(store, deadLetters, { ...place, limit: 1_000 })
-    const [bytes] = await ask(store, deadBytes, place)
-    const first = found.at(-1)
-    if (!first || !bytes)
-      throw new HttpError(
-        'OPS_NOT_FOUND',
-        `no dead letter '${place.topic}/${place.partition}/${place.offset}'; GET /v1/dead-letters lists them`,
-      )
-    const parts = found
-      .toReversed()
-      .map(({ index, reason, detail, replayedAt }) => ({ index, reason, detail, replayedAt }))
-    return ok({ ...place, ...bytes, bytes: first.bytes, appendedAt: first.appendedAt, parts })
+    const parts = await ask(store, deadParts, place)
+    if (parts.length > 0) return ok({ parts })
+    const at = `${place.topic}/${place.partition}/${place.offset}`
+    throw new HttpError('OPS_NOT_FOUND', `no dead letter '${at}'; GET /v1/dead-letters lists them`)
   },
 })
 

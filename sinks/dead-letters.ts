@@ -10,6 +10,8 @@ const Place = {
   partition: z.int(),
   offset: z.int(),
   index: z.int().describe('Position of the unreadable part in the record.'),
+  step: z.string().describe('The step that failed on it, pipeline.step; empty: it could not be read.'),
+  originStream: z.string().describe('With a step: where the event entered, which its offset counts in.'),
 }
 
 export const DeadSummary = z.strictObject({
@@ -31,19 +33,11 @@ export const DeadCount = z.strictObject({
 })
 export type DeadCount = z.output<typeof DeadCount>
 
-export const DeadRecord = z.strictObject({
-  topic: Place.topic,
-  partition: Place.partition,
-  offset: Place.offset,
-  headers: z.record(z.string(), z.string()),
-  value: z.string().describe('The first 65,536 bytes of the record in base64.'),
-  bytes: DeadSummary.shape.bytes,
-  appendedAt: DeadSummary.shape.appendedAt,
-  parts: z
-    .array(DeadSummary.pick({ index: true, reason: true, detail: true, replayedAt: true }))
-    .describe('At most 1,000, in order.'),
+export const DeadPart = DeadSummary.extend({
+  headers: z.record(z.string(), z.string()).describe('Of the record; in its first unreadable part only.'),
+  value: z.string().describe('The first 65,536 bytes of the record in base64; in its first unreadable part only.'),
 })
-export type DeadRecord = z.output<typeof DeadRecord>
+export type DeadPart = z.output<typeof DeadPart>
 
 /** Which dead letters are meant. */
 export const DeadFilter = z.strictObject({
@@ -59,9 +53,10 @@ export type DeadFilter = z.output<typeof DeadFilter>
 
 const joined = `
     FROM (SELECT * FROM dead_letters FINAL) AS letter
-    LEFT JOIN (SELECT topic, partition, offset, \`index\`, replayed_at FROM dead_replays FINAL) AS replay
+    LEFT JOIN (SELECT topic, partition, offset, \`index\`, step, origin_stream, replayed_at FROM dead_replays FINAL) AS replay
       ON letter.topic = replay.topic AND letter.partition = replay.partition AND letter.offset = replay.offset
-        AND letter.\`index\` = replay.\`index\`
+        AND letter.\`index\` = replay.\`index\` AND letter.step = replay.step
+        AND letter.origin_stream = replay.origin_stream
     WHERE ({topic:String} = '' OR letter.topic = {topic:String})
       AND ({partition:Int64} < 0 OR letter.partition = {partition:Int64})
       AND ({offset:Int64} < 0 OR letter.offset = {offset:Int64})
@@ -72,7 +67,7 @@ const joined = `
 
 const replayedAt = 'nullIf(toUnixTimestamp64Milli(replay.replayed_at), 0)'
 const columns = `letter.topic AS topic, letter.partition AS partition, letter.offset AS offset, letter.\`index\` AS \`index\`,
-           letter.reason AS reason, letter.detail AS detail, letter.value_bytes AS bytes,
+           letter.step AS step, letter.origin_stream AS originStream, letter.reason AS reason, letter.detail AS detail, letter.value_bytes AS bytes,
            toUnixTimestamp64Milli(letter.appended_at) AS appendedAt, ${replayedAt} AS replayedAt,
            letter.headers['ops-replay-of'] AS replayOf`
 
@@ -122,16 +117,15 @@ export const deadToReplay = query({
   bind: ({ limit, ...filter }) => ({ ...bound(filter), limit }),
 })
 
-export const deadBytes = query({
-  name: 'dead-bytes',
-  summary: 'Headers and bytes of a record that could not be read.',
-  params: z.strictObject({ topic: z.string(), partition: z.int(), offset: z.int() }),
-  row: z.strictObject({ headers: z.record(z.string(), z.string()), value: z.string() }),
-  // They stand in the row of the record's first unreadable part.
+export const deadParts = query({
+  name: 'dead-parts',
+  summary: 'What could not be read of one record, in order, with its bytes.',
+  params: DeadFilter,
+  row: DeadPart,
   sql: `
-    SELECT headers, value
-    FROM dead_letters FINAL
-    WHERE topic = {topic:String} AND partition = {partition:UInt32} AND offset = {offset:UInt64}
-    ORDER BY \`index\`
-    LIMIT 1`,
+    SELECT ${columns}, letter.headers AS headers, letter.value AS value
+    ${joined}
+    ORDER BY step, originStream, \`index\`
+    LIMIT 1000`,
+  bind: bound,
 })

@@ -15,7 +15,7 @@ import type { Log, LogRecord } from '../pipelines/sources/log.ts'
 import { entryTopics } from '../pipelines/topics.ts'
 import { buildApi } from '../sinks/api.ts'
 import type { DeadReplayed } from '../sinks/dead-letter-routes.ts'
-import type { DeadRecord, DeadSummary } from '../sinks/dead-letters.ts'
+import type { DeadPart, DeadSummary } from '../sinks/dead-letters.ts'
 import type { Store } from '../sinks/store.ts'
 import { testBroker } from './kit/broker.ts'
 import { realClock, recordingLogger } from './kit/log.ts'
@@ -125,11 +125,11 @@ for (const kind of ['embedded', 'Kafka'] as const)
       { topic, reason: 'too-large', letters: 2, replayed: 0 },
       { topic, reason: 'invalid-json', letters: 1, replayed: 0 },
     ])
-    const shown = await get<DeadRecord>(`/v1/dead-letters/${topic}/0/0`)
-    assert.equal(Buffer.from(shown.value, 'base64').toString(), record(0))
-    assert.deepEqual(shown.headers, { 'x-team': 'shop\u001b' })
+    const { parts } = await get<{ parts: DeadPart[] }>(`/v1/dead-letters/${topic}/0/0`)
+    assert.equal(Buffer.from(parts[0]!.value, 'base64').toString(), record(0))
+    assert.deepEqual(parts[0]!.headers, { 'x-team': 'shop\u001b' })
     assert.deepEqual(
-      shown.parts.map(({ index, reason }) => [index, reason]),
+      parts.map(({ index, reason }) => [index, reason]),
       [[1, 'too-large']],
     )
 
@@ -180,6 +180,7 @@ test('a record that was cut, or is in the topic of dead letters no more, is refu
   closing.push(close)
   await log.ensure([topic, `${topic}.dead`].map(topic => ({ topic, partitions: 1 })))
   const row = (offset: number) => ({
+    ...{ step: '', origin_stream: '' },
     ...{ topic, partition: 0, offset, index: 0, reason: 'undecodable', detail: 'no', value: '', value_bytes: 9 },
     ...{ headers: {}, appended_at: start + offset },
   })

@@ -1,5 +1,5 @@
 import type { DeadReplayed } from '../../sinks/dead-letter-routes.ts'
-import type { DeadCount, DeadRecord, DeadSummary } from '../../sinks/dead-letters.ts'
+import type { DeadCount, DeadPart, DeadSummary } from '../../sinks/dead-letters.ts'
 import { withReader, withReplayer } from './api.ts'
 import { type Call, type Command, CommandError, configured, type Flag, json, UsageError } from './command.ts'
 import { configOf, loggerOf } from './configured.ts'
@@ -64,11 +64,16 @@ const show: Command = {
   async run(call, context) {
     const { topic, partition, offset, index } = placeIn(call.arguments[0]!)
     const path = `/v1/dead-letters/${encodeURIComponent(topic)}/${partition}/${offset}`
-    const found = await withReader(configOf(call, context), call.text('api'), api => api.get<DeadRecord>(path))
+    const found = await withReader(configOf(call, context), call.text('api'), api =>
+      api.get<{ parts: DeadPart[] }>(path),
+    )
     const parts = found.parts.filter(part => index === undefined || part.index === index)
     if (parts.length === 0)
       throw new CommandError(`no part ${index} of '${topic}/${partition}/${offset}' is dead; leave out /${index}`)
-    context.out(call.is('json') ? `${JSON.stringify({ ...found, parts })}\n` : `${written({ ...found, parts })}\n`)
+    // The record itself stands with its first unreadable part.
+    const record = found.parts[0]!
+    if (call.is('json')) context.out(`${JSON.stringify({ parts })}\n`)
+    else context.out(`${parts.map(part => written(part, part.step ? part : record)).join('\n\n')}\n`)
   },
 }
 
@@ -154,25 +159,26 @@ function shortened(text: string): string {
   return line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line
 }
 
-function written(record: DeadRecord): string {
-  const { headers, bytes, parts, appendedAt } = record
-  const value = Buffer.from(record.value, 'base64')
+/** A part, and behind the first of a record what the record was. */
+function written(part: DeadPart, record: DeadPart): string {
+  const { index, step, originStream, reason, detail, replayedAt, bytes, appendedAt } = part
   const size = bytes === null ? 'no value' : `${bytes} bytes`
-  const more = bytes !== null && bytes > value.length ? `, of which these are the first ${value.length}` : ''
+  const value = Buffer.from(record.value, 'base64')
+  const more = record.bytes !== null && record.bytes > value.length ? `, the first ${value.length} bytes` : ''
+  const failed = step && `\nstep ${printable(step)} failed on this event of ${printable(originStream)}`
+  const again = replayedAt === null ? '' : `\nsent in again at ${instant(replayedAt)}`
   return [
-    `${placeOf(record)}, taken by the log at ${instant(appendedAt)}, ${size}${more}`,
+    `${placeOf(part)}/${index}, ${step ? 'of' : 'taken by the log at'} ${instant(appendedAt)}, ${size}${failed}${again}`,
     '',
-    ...parts.flatMap(({ index, reason, detail, replayedAt }) => [
-      `part ${index}: ${reason}${replayedAt === null ? '' : `, sent in again at ${instant(replayedAt)}`}`,
-      ...detail.split('\n').map(line => `  ${printable(line)}`),
-    ]),
+    `${reason}:`,
+    ...detail.split('\n').map(line => `  ${printable(line)}`),
     '',
     'Headers',
-    ...(Object.keys(headers).length > 0
-      ? Object.entries(headers).map(([name, text]) => `  ${printable(name)}: ${printable(text)}`)
+    ...(Object.keys(record.headers).length > 0
+      ? Object.entries(record.headers).map(([name, text]) => `  ${printable(name)}: ${printable(text)}`)
       : ['  none']),
     '',
-    'Value',
+    `Value${more}`,
     readable(value) || '  none',
   ].join('\n')
 }
