@@ -92,7 +92,8 @@ export class OverlayLog implements Log {
 
   read(topic: string, partition: number, from: number, to?: number): AsyncIterable<LogRecord> {
     const { recorded, own } = this.#options
-    return (this.#inputs.has(topic) ? recorded : own).read(topic, partition, from, to)
+    const input = this.#inputs.get(topic)?.[partition]
+    return input ? input.records(recorded, from, to) : own.read(topic, partition, from, to)
   }
 
   async check(): Promise<void> {

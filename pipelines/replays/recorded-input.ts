@@ -44,6 +44,12 @@ export class RecordedPartition {
     this.#end = offset + 1
   }
 
+  /** What is in the partition from one offset to before another. */
+  async *records(log: Log, from: number, to = Number.POSITIVE_INFINITY): AsyncGenerator<LogRecord> {
+    yield* log.read(this.topic, this.partition, from, Math.min(to, this.#recorded))
+    yield* this.own(from).filter(({ offset }) => offset < to)
+  }
+
   /** The recorded part, in batches, until it ends or `stop` is aborted. */
   async *batches(log: Log, from: number, options: SubscribeOptions, stop: AbortSignal): AsyncGenerator<LogRecord[]> {
     const { maxRecords = MAX_RECORDS, maxBytes = MAX_BYTES } = options
