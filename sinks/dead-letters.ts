@@ -52,7 +52,7 @@ export const DeadFilter = z.strictObject({
 export type DeadFilter = z.output<typeof DeadFilter>
 
 const joined = `
-    FROM (SELECT * FROM dead_letters FINAL) AS letter
+    FROM dead_letters AS letter FINAL
     LEFT JOIN (SELECT topic, partition, offset, \`index\`, step, origin_stream, replayed_at FROM dead_replays FINAL) AS replay
       ON letter.topic = replay.topic AND letter.partition = replay.partition AND letter.offset = replay.offset
         AND letter.\`index\` = replay.\`index\` AND letter.step = replay.step
@@ -129,3 +129,6 @@ export const deadParts = query({
     LIMIT 1000`,
   bind: bound,
 })
+
+/** Every query, for the test that asks each of real tables. */
+export const deadQueries = [deadLetters, deadCounts, deadToReplay, deadParts] as const

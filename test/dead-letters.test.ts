@@ -1,28 +1,34 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { until } from '../deploy/demo/receiver.fixture.ts'
 import { ServiceCatalogue } from '../operators/services.ts'
 import { Config } from '../pipelines/config.ts'
 import { replayDead } from '../pipelines/dead-replay.ts'
 import { buildGraphs } from '../pipelines/graphs.ts'
 import { type Running, startPipelines } from '../pipelines/running.ts'
+import { type FailedEvent, failedRecord, failedRow } from '../pipelines/runtime/dead-records.ts'
 import { openEmbeddedLog } from '../pipelines/sources/embedded-log.ts'
 import { openKafkaLog } from '../pipelines/sources/kafka-log.ts'
 import type { Log, LogRecord } from '../pipelines/sources/log.ts'
-import { entryTopics } from '../pipelines/topics.ts'
+import { entryTopics, topics } from '../pipelines/topics.ts'
 import { buildApi } from '../sinks/api.ts'
 import type { DeadReplayed } from '../sinks/dead-letter-routes.ts'
 import type { DeadPart, DeadSummary } from '../sinks/dead-letters.ts'
 import type { Store } from '../sinks/store.ts'
+import { startAgentProcess } from './kit/agent.ts'
 import { testBroker } from './kit/broker.ts'
 import { realClock, recordingLogger } from './kit/log.ts'
 import { freshStore } from './kit/store.ts'
 
 // What could not be read is looked at through the API, and sent in again after the fix.
 
+const main = fileURLToPath(new URL('../pipelines/main.ts', import.meta.url))
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('OPS_')))
 const broker = testBroker()
 const topic = entryTopics.logs
 const PATIENCE = 30_000
@@ -171,6 +177,75 @@ for (const kind of ['embedded', 'Kafka'] as const)
       [[`${topic}/0/1`, null, 'invalid-json']],
     )
   })
+
+test('the command line lists, shows and sends in again, beside a running agent and without one', async t => {
+  const closing = closingAfter(t)
+  const data = await mkdtemp(join(tmpdir(), 'ops-dead-cli-'))
+  closing.push(() => rm(data, { recursive: true, force: true }))
+  const ops = (...words: string[]): Promise<{ code: number; out: string; notes: string }> =>
+    new Promise(resolve => {
+      const all = [main, 'dead', ...words, '--data', data]
+      execFile(process.execPath, all, { cwd: data, env }, (error, out, notes) =>
+        resolve({ code: Number(error?.code ?? 0), out, notes }),
+      )
+    })
+  const log = await openEmbeddedLog({ dataDir: data, clock: realClock, logger: recordingLogger() })
+  await log.ensure([{ topic, partitions: 1 }])
+  const headers = { 'content-type': 'application/json', 'x-\u001b[2J': '\u001b]0;owned\u0007' }
+  await log.append([{ topic, key: null, value: '{"message": "\u001b[31mred', headers }])
+  await log.close()
+  const agent = await startAgentProcess(data, ['checkpoints.every=200ms'])
+  closing.push(() => agent.stop())
+  await until('it is dead', async () => (await ops('list')).out.includes('invalid-json'), PATIENCE)
+  const shown = await ops('show', `${topic}/0/0`)
+  assert.match(shown.out, /^telemetry\.logs\/0\/0\/0, taken by the log at 20.*, 21 bytes\n/)
+  assert.match(shown.out, /x-\\u001b\[2J: \\u001b\]0;owned\\u0007/)
+  assert.match(shown.out, /\{"message": "\\u001b\[31mred\n$/)
+  assert.equal((await ops('replay', '--all', '--dry-run')).out, 'would send in again 1 dead letter of 1 record\n')
+  assert.equal((await ops('replay', `${topic}/0/0`)).out, 'sent in again 1 dead letter of 1 record\n')
+  const again = async () => (await ops('list')).out.includes(`failed again, was ${topic}/0/0`)
+  await until('it failed again', again, PATIENCE)
+  const twice = await ops('replay', `${topic}/0/0`)
+  assert.equal(twice.code, 1)
+  assert.match(twice.notes, /^ops-agent: dead letter 'telemetry\.logs\/0\/0' was sent in again at .*\n$/)
+  assert.equal(await agent.stop(), 0)
+
+  assert.equal((await ops('replay', '--reason', 'invalid-json')).out, 'sent in again 1 dead letter of 1 record\n')
+  const listed = JSON.parse((await ops('list', '--json')).out) as { counts: object[] }
+  assert.deepEqual(listed.counts, [{ topic, reason: 'invalid-json', letters: 2, replayed: 2 }])
+  assert.match((await ops('show', `${topic}/0/99`)).notes, /^ops-agent: no dead letter 'telemetry\.logs\/0\/99'.*\n$/)
+  const unclear = await ops('replay')
+  assert.deepEqual([unclear.code, unclear.out], [2, ''])
+  assert.match((await ops('replay', 'nowhere')).notes, /'nowhere' is no place; write TOPIC\/PARTITION\/OFFSET/)
+})
+
+test('an event of a step comes in again if it is one of its topic, and else is refused with what to do', async t => {
+  const closing = closingAfter(t)
+  const log = await doors.embedded(t, closing)
+  closing.push(() => log.close())
+  const { store, close } = await freshStore()
+  closing.push(close)
+  await log.ensure([topics.logsByService, `${topics.logsByService}.dead`].map(topic => ({ topic, partitions: 1 })))
+  const value = { type: 'log', environment: 'e', service: 's', severity: 9, body: 'hello', attributes: {} }
+  const failed = (offset: number, step: string, value: unknown): FailedEvent => ({
+    ...{ topic: topics.logsByService, partition: 0, step, error: new Error('bad') },
+    event: { key: 'e/s', time: start, origin: { stream: `topic:${topic}/0`, offset, index: 0 }, value },
+  })
+  const events = [failed(4, 'logs.cluster', value), failed(5, 'logs.score', { pattern: 'x' })]
+  await store.insert('dead_letters', events.map(failedRow))
+  await log.append(events.map(failedRecord))
+  const request = { filter: { reason: 'step-failed' }, dryRun: false, limit: 10 }
+  const { letters, refused } = await replayDead({ log, store, clock: realClock }, request)
+  assert.equal(letters, 1)
+  assert.deepEqual(
+    refused.map(({ at, why }) => [at, why.split(';')[0]]),
+    [[`${topics.logsByService}/0/5`, "step 'logs.score' failed on what an earlier step had made of an event"]],
+  )
+  const [again] = await reading(log, topics.logsByService)
+  assert.deepEqual(JSON.parse(String(again?.value)), value)
+  assert.equal(again?.headers['ops-replay-of'], `${topics.logsByService}/0/4`)
+  assert.equal((await replayDead({ log, store, clock: realClock }, request)).letters, 0)
+})
 
 test('a record that was cut, or is in the topic of dead letters no more, is refused with the reason', async t => {
   const closing = closingAfter(t)

@@ -184,7 +184,9 @@ function written(part: DeadPart, record: DeadPart): string {
 }
 
 function told({ dryRun, letters, records, refused }: DeadReplayed): string {
-  const what = `${letters} dead letters of ${records} records`
+  const what = `${counted(letters, 'dead letter')} of ${counted(records, 'record')}`
   const said = dryRun ? `would send in again ${what}` : `sent in again ${what}`
-  return `${said}${refused.length > 0 ? `; ${refused.length} records cannot be` : ''}\n`
+  return `${said}${refused.length > 0 ? `; ${counted(refused.length, 'record')} cannot be` : ''}\n`
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
