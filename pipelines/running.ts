@@ -149,18 +149,18 @@ function readForeign(record: LogRecord, context: DecodeContext): Read {
   if (isMark(record)) return readMark(record)
   const again = replayed(record)
   const { events, dead, dropped } = decode(again?.record ?? record, context, again?.parts)
-  const from = (index: number) => (again ? { from: { ...placeOf(record), index } } : {})
+  const from = (index: number) => (again ? { from: { ...arrivalOf(record), index } } : {})
   return { events: events.map((event, index) => ({ event, late: false, ...from(index) })), dead, dropped }
 }
 
 /** A dead letter that is sent in again is not the repetition its events' positions make it look. */
-const placeOf = ({ topic, partition, offset }: LogRecord) => ({ stream: `replay:${topic}/${partition}`, offset })
+const arrivalOf = ({ topic, partition, offset }: LogRecord) => ({ stream: `replay:${topic}/${partition}`, offset })
 
 function readOwn(record: LogRecord, { schema }: Graph): Read {
   if (isMark(record)) return readMark(record)
   const read = decodeEvent(record, schema)
   if ('reason' in read) return { ...nothing, dead: [{ index: 0, ...read }] }
-  const from = replayed(record) ? { ...placeOf(record), index: 0 } : read.from
+  const from = replayed(record) ? { ...arrivalOf(record), index: 0 } : read.from
   return { ...nothing, events: [{ ...read, from }] }
 }
 

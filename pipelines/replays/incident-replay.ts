@@ -157,7 +157,7 @@ async function rerun(config: Config, request: IncidentReplayRequest, doors: Door
   const partitions = config.log.partitions
   await own.ensure([{ topic: topics.anomalies, partitions }])
   await own.append(signals)
-  const running = await startPipelines(config, graphs, catalogue, around)
+  const running = await startPipelines(looking(config), graphs, catalogue, around)
   const reached = new Reached(own, partitions)
   try {
     if (overlay) await untilRead(overlay, running, reached, request)
@@ -190,6 +190,12 @@ async function untilRead(
   }
   await all
 }
+
+/** While the clock stands still, this says only how often is looked whether a topic has been read to its end. */
+const looking = (config: Config): Config => ({
+  ...config,
+  detection: { ...config.detection, idleAfter: 2 * LOOK },
+})
 
 /**
  * The wall clock says when a stream has been silent for so long that nobody waits for it. In a replay it would say so
