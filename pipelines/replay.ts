@@ -83,9 +83,14 @@ export async function replay(configured: Config, request: ReplayRequest): Promis
   }
 }
 
-/** Files come in by our own topics, whatever else the agent listens to. */
+/** The configuration as the pipelines have it when files are read. */
 export function filesConfig(config: Config): Config {
-  return { ...config, inputs: Object.values(entryTopics).map(topic => ({ topic, foreign: false })) }
+  // Files come in by our own topics, whatever else the agent listens to.
+  const inputs = Object.values(entryTopics).map(topic => ({ topic, foreign: false }))
+  // Nobody waits behind a replay: it keeps every line, however many came at once.
+  const all = Number.MAX_SAFE_INTEGER
+  const sample = { ...config.detection.sample, linesPerSecond: all, errorsPerSecond: all }
+  return { ...config, inputs, detection: { ...config.detection, sample } }
 }
 
 /** Sends files into the topics of running pipelines, and waits until they have passed. */

@@ -58,7 +58,7 @@ export const DeadReplayed = z.strictObject({
   records: z.int().describe('Records they were parts of.'),
   refused: z
     .array(z.strictObject({ at: z.string().describe('topic/partition/offset of the record.'), why: z.string() }))
-    .describe('Records that cannot be sent in again.'),
+    .describe('Records that cannot be sent in again, at most 100 of them.'),
 })
 export type DeadReplayed = z.output<typeof DeadReplayed>
 
