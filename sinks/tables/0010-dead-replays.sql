@@ -10,5 +10,4 @@ CREATE TABLE IF NOT EXISTS dead_replays (
   replayed_at DateTime64(3, 'UTC')
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (topic, partition, offset, `index`, step, origin_stream)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (topic, partition, offset, `index`, step, origin_stream);
