@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { cluster } from '../operators/cluster/cluster.ts'
 import { GroupConfig } from '../operators/group/policy.ts'
+import { sample } from '../operators/sample.ts'
 import { score } from '../operators/score/score.ts'
 import { scoreCounts } from '../operators/score/score-counts.ts'
 import { Duration } from '../operators/window.ts'
@@ -171,6 +172,7 @@ const Settings = z.strictObject({
       idleAfter: time('30s', 'Silence of a stream that was read to its end after which nobody waits for it.'),
       forgetAfter: time('30d', 'Event time after which a service of which nothing came is forgotten.'),
       cluster: cluster.definition.config.prefault({}),
+      sample: sample.definition.config.prefault({}),
       score: score.definition.config.prefault({}),
       scoreCounts: scoreCounts.definition.config.prefault({}),
     })

@@ -26,6 +26,8 @@ export interface Emitted {
   readonly rows: Map<string, Row[]>
   readonly outputs: Output[]
   readonly late: { step: string; event: Event<unknown> }[]
+  /** Events deliberately not used, by step and reason. */
+  readonly dropped: Map<string, Record<string, number>>
   readonly dead: { step: string; event: Event<unknown>; error: Error }[]
 }
 
@@ -230,6 +232,12 @@ export class Engine {
         this.#emitted.late.push({ step: node.id, event })
         for (const child of this.#late[index]!) this.#emit(child, event)
       },
+      dropped: (reason: string) => {
+        const { dropped } = this.#emitted
+        const reasons = dropped.get(node.id) ?? {}
+        reasons[reason] = (reasons[reason] ?? 0) + 1
+        dropped.set(node.id, reasons)
+      },
       dead: (event: Event<unknown>, error: Error) => this.#emitted.dead.push({ step: node.id, event, error }),
     }
     return new KeyedStep(node, outlet, this.#options.setAside ?? new Map())
@@ -331,5 +339,5 @@ export class Engine {
   }
 }
 
-const nothing = (): Emitted => ({ rows: new Map(), outputs: [], late: [], dead: [] })
+const nothing = (): Emitted => ({ rows: new Map(), outputs: [], late: [], dropped: new Map(), dead: [] })
 const noFates = (): Fates => ({ in: 0, used: 0, late: 0, dropped: {} })

@@ -31,6 +31,8 @@ export interface StepFates {
 export interface Outlet {
   event(event: Event<unknown>): void
   late(event: Event<unknown>): void
+  /** The step has deliberately not used an event. */
+  dropped(reason: string): void
   /** The step cannot do with this event: it is set aside and the step goes on without it. */
   dead(event: Event<unknown>, error: Error): void
 }
@@ -327,6 +329,7 @@ export class KeyedStep {
 
   #drop(reason: string): void {
     this.fates.dropped[reason] = (this.fates.dropped[reason] ?? 0) + 1
+    this.#outlet.dropped(reason)
   }
 
   #settle(key: string, entry: Entry): void {

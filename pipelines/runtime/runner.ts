@@ -1,5 +1,6 @@
 import type { Graph } from '../pipeline.ts'
 import type { Batch, Log, Reader, Subscription } from '../sources/log.ts'
+import { type RevocationReport, revocations } from './reports.ts'
 import { Task, type TaskOptions } from './task.ts'
 
 export interface RunnerOptions extends Omit<TaskOptions, 'partition' | 'partitions' | 'expected'> {
@@ -76,6 +77,8 @@ export class Runner implements Reader {
   async revoked(_topic: string, partition: number): Promise<void> {
     await this.#commit(partition, await this.#tasks.get(partition)?.close())
     this.#tasks.delete(partition)
+    const { name: pipeline, topic } = this.#options.graph
+    revocations.publish({ pipeline, topic, partition } satisfies RevocationReport)
   }
 
   async #commit(partition: number, next: number | undefined): Promise<void> {

@@ -1,4 +1,3 @@
-import { channel } from 'node:diagnostics_channel'
 import type { Clock } from '../../operators/clock.ts'
 import type { Mark } from '../../operators/watermark.ts'
 import type { CheckpointKey, Checkpoints } from '../../sinks/checkpoints.ts'
@@ -12,28 +11,10 @@ import { deadRecords, deadRows, type FailedEvent, failedRecord, failedRow } from
 import type { Delivery } from './delivery.ts'
 import type { Emitted } from './engine.ts'
 import { encodeMark } from './marks.ts'
-import { type BatchFates, type Dead, Partition, type Read } from './partition.ts'
+import { type Dead, Partition, type Read } from './partition.ts'
 import type { ProgressOptions } from './progress.ts'
+import { type BatchReport, batches, type EmissionReport, emissions } from './reports.ts'
 import { StepFailure } from './step-failure.ts'
-
-/** What a batch was and did; published on the diagnostics channel `ops-agent:batch`. */
-export interface BatchReport {
-  readonly pipeline: string
-  readonly topic: string
-  readonly partition: number
-  readonly fates: BatchFates
-  /** Reasons of the dead, counted. */
-  readonly dead: Readonly<Record<string, number>>
-  readonly outputs: number
-  /** Records behind the end of the partition after this batch. */
-  readonly lag: number
-  /** The input's watermark, or null. */
-  readonly watermark: number | null
-  /** Milliseconds the batch took, delivery included. */
-  readonly took: number
-}
-
-export const batches = channel('ops-agent:batch')
 
 export interface TaskOptions {
   readonly graph: Graph
@@ -193,6 +174,7 @@ export class Task {
 
   async #deliver(emitted: Emitted, dead: readonly Dead[]): Promise<void> {
     const { graph, partition, delivery } = this.#options
+    emissions.publish({ pipeline: graph.name, emitted } satisfies EmissionReport)
     const failed = emitted.dead.map(({ step, event, error }) => ({
       ...{ topic: graph.topic, partition, event, error },
       step: `${graph.name}.${step}`,
