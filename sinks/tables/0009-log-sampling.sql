@@ -1,5 +1,6 @@
--- One row per service and stretch of time of whose lines log_lines has only a sample; log_counts has them all. Identity:
--- environment, service, start. Writing twice is harmless: a replayed row replaces its equal.
+-- One row per service and stretch of time of whose lines log_lines has only a sample; log_counts has them all.
+-- Identity: environment, service, start.
+-- Writing twice is harmless: a replayed row replaces its equal.
 CREATE TABLE IF NOT EXISTS log_sampling (
   environment LowCardinality(String),
   service LowCardinality(String),
@@ -14,5 +15,4 @@ CREATE TABLE IF NOT EXISTS log_sampling (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toMonday(start)
-ORDER BY (environment, service, start)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (environment, service, start);
