@@ -1,5 +1,5 @@
--- One row per service and stretch of time of whose lines log_lines has only a sample; log_counts has them all.
--- Identity: environment, service, start.
+-- One row per service and slot of which log_lines has only a sample. Identity: environment, service, start.
+-- log_counts has all of the lines.
 -- Writing twice is harmless: a replayed row replaces its equal.
 CREATE TABLE IF NOT EXISTS log_sampling (
   environment LowCardinality(String),
