@@ -107,6 +107,7 @@ test(`embedded, ${KILLS} times kill -9 while lines come in: none acknowledged is
   const killed = join(folder, 'killed')
   await mkdir(killed)
   await everywhere(killed, START)
+  console.log(`seed ${seed}`)
   let unfinished = 0
   for (let kill = 0; kill < KILLS; kill++) {
     const agent = await ChaosAgent.start(`life-${kill}`, folder, SETTINGS, killed)
