@@ -33,8 +33,11 @@ export class ChaosAgent {
     })
   }
 
-  /** Starts `ops-agent run` in a folder of its own below `folder`; does not wait until it runs. */
-  static async start(name: string, folder: string, settings: readonly string[]): Promise<ChaosAgent> {
+  /**
+   * Starts `ops-agent run` in a folder of its own below `folder`, its data there or in the folder given; does not wait
+   * until it runs.
+   */
+  static async start(name: string, folder: string, settings: readonly string[], data?: string): Promise<ChaosAgent> {
     const cwd = join(folder, name)
     await mkdir(cwd, { recursive: true })
     const [log, work] = [join(cwd, 'log'), join(cwd, 'work')]
@@ -43,7 +46,7 @@ export class ChaosAgent {
     const set = settings.flatMap(setting => ['--set', setting])
     const child = spawn(
       process.execPath,
-      ['--import', tether, '--import', recorder, main, 'run', '--data', cwd, ...set],
+      ['--import', tether, '--import', recorder, main, 'run', '--data', data ?? cwd, ...set],
       { cwd, env: { ...env, CHAOS_WORK: work }, stdio: ['ignore', 'ignore', said, 'ipc'] },
     )
     closeSync(said)

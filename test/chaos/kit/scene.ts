@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Broker, startBroker } from '../../../deploy/kafka/broker.ts'
 import { openKafkaLog } from '../../../pipelines/sources/kafka-log.ts'
 import type { Log } from '../../../pipelines/sources/log.ts'
+import { openClickhouseStore } from '../../../sinks/clickhouse-store.ts'
 import { realClock, recordingLogger } from '../../kit/log.ts'
 import { ChaosAgent } from './agents.ts'
 import { type FrontProcess, startFront } from './front.ts'
@@ -62,8 +63,8 @@ export class Scene {
   }
 
   /** An installation of one process that nobody disturbed, when it has read everything. */
-  async undisturbed(): Promise<Installation> {
-    const made = this.installation('undisturbed')
+  async undisturbed(more: readonly string[] = []): Promise<Installation> {
+    const made = this.installation('undisturbed', more)
     await (await made.start()).running()
     await made.drained(240_000)
     await made.stop()
@@ -112,6 +113,12 @@ export class Installation {
   /** Ends all processes that still run, well. */
   async stop(): Promise<void> {
     await Promise.all(this.agents.filter(agent => !agent.ended).map(agent => agent.stop()))
+  }
+
+  /** What a query of this one's database answers. */
+  async query<T>(sql: string): Promise<T[]> {
+    const store = await openClickhouseStore({ url: this.#scene.front.url, database: this.database })
+    return await store.query<T>(sql).finally(() => store.close())
   }
 
   /** Fails unless this one's rows are the other's. Answers how many rows each table has. */
