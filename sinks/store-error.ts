@@ -12,8 +12,11 @@ export interface Settings {
 
 // Error codes of ClickHouse, from its src/Common/ErrorCodes.cpp, by what can be done about them.
 const overloaded = new Set([
+  75, // CANNOT_WRITE_TO_FILE_DESCRIPTOR, of a disk that is full or gone
+  76, // CANNOT_OPEN_FILE
   159, // TIMEOUT_EXCEEDED
   160, // TOO_SLOW
+  173, // CANNOT_ALLOCATE_MEMORY
   202, // TOO_MANY_SIMULTANEOUS_QUERIES
   209, // SOCKET_TIMEOUT
   225, // NO_ZOOKEEPER
@@ -26,8 +29,10 @@ const overloaded = new Set([
   319, // UNKNOWN_STATUS_OF_INSERT
   394, // QUERY_WAS_CANCELLED
   425, // SYSTEM_ERROR
+  439, // CANNOT_SCHEDULE_TASK
   745, // SERVER_OVERLOADED
   999, // KEEPER_EXCEPTION
+  1001, // STD_EXCEPTION, of the file system
 ])
 const unreachable = new Set([
   210, // NETWORK_ERROR
