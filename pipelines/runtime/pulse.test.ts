@@ -1,0 +1,3 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { collectingLog } from '../../test/collecting-log.ts'
