@@ -69,6 +69,21 @@ export const Pattern = z.object({
 })
 export type Pattern = z.output<typeof Pattern>
 
+/** That only a sample of the lines of one service in one window is kept, and how large it is. */
+export const Sampling = z.object({
+  type: z.literal('sampling'),
+  ...Place,
+  start: z.number(),
+  end: z.number(),
+  /** Lines below error severity, and how many of them are kept. */
+  lines: z.int(),
+  kept: z.int(),
+  /** The same for those at error severity and above. */
+  errors: z.int(),
+  errorsKept: z.int(),
+})
+export type Sampling = z.output<typeof Sampling>
+
 /** How many lines of one pattern one window held. */
 export const PatternCount = z.object({
   ...Place,

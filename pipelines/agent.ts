@@ -23,6 +23,7 @@ import type { Config } from './config.ts'
 import { isLoopback } from './configuration/contradictions.ts'
 import { ConfigError } from './configuration/load.ts'
 import { secretsIn } from './configuration/secret.ts'
+import { observeDoors } from './doors/door-metrics.ts'
 import type { Guard } from './doors/guard.ts'
 import { guardedCache, guardedLog, guardedStore } from './doors/guarded.ts'
 import { type Door, lookAt } from './doors/look.ts'
@@ -33,10 +34,11 @@ import type { Graph } from './pipeline.ts'
 import { groupOf, type Running, startPipelines } from './running.ts'
 import { RunsReader, runsDoors } from './runs.ts'
 import { Pulse } from './runtime/pulse.ts'
+import { announceSampling } from './sampling-notices.ts'
 import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 import { otlpReceiver } from './sources/otlp-http.ts'
-import { countBatches, countDoors } from './telemetry.ts'
+import { observePipelines } from './telemetry.ts'
 import { entryTopics } from './topics.ts'
 import { version } from './version.ts'
 
@@ -157,8 +159,8 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
   closing.add(() => cache.close())
   await migrate(store)
   const registry = new Registry()
-  const counting = countBatches(registry, clock)
-  closing.add(() => counting.stop())
+  for (const observing of [observePipelines(registry, clock), announceSampling(logger)])
+    closing.add(() => observing.stop())
   const onRetry = (door: string): void => guards[door as keyof Guards].retried()
   const around = { log, store, clock, logger, random, onRetry }
   const running = await startPipelines(config, buildGraphs(config, catalogue, runbooks), catalogue, around)
@@ -171,7 +173,7 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
     { guard: guards.cache, check: () => cache.check(), needed: false },
   ]
   const ready = () => lookAt(doors, running.troubles(), clock)
-  countDoors(registry, Object.values(guards), ready)
+  observeDoors(registry, Object.values(guards), ready)
   const api = await listen(config, {
     store,
     registry,

@@ -5,6 +5,7 @@ import { commands } from './commands/all.ts'
 import { helpOf, helpOfAll } from './commands/help.ts'
 import { configJsonSchema, configTable, configYaml } from './configuration/reference.ts'
 import { errorTable } from './errors.ts'
+import { metricsTable } from './telemetry.ts'
 import { version } from './version.ts'
 
 /** Makes what a file should hold, given what it holds. */
@@ -49,7 +50,7 @@ function readme(before: string): string {
     '|---|---|',
     ...commands.map(({ name, summary }) => `| \`ops-agent ${name}\` | ${summary} |`),
   ].join('\n')
-  const parts = { commands: commandTable, settings: configTable(), errors: errorTable() }
+  const parts = { commands: commandTable, settings: configTable(), errors: errorTable(), metrics: metricsTable() }
   return Object.entries(parts).reduce((text, [name, table]) => {
     const marked = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`)
     if (!marked.test(text))

@@ -62,7 +62,10 @@ export async function replay(configured: Config, request: ReplayRequest): Promis
   const { logger } = request
   // Files come in by our own topics, whatever else the agent listens to.
   const inputs = Object.values(entryTopics).map(topic => ({ topic, foreign: false }))
-  const config: Config = { ...configured, inputs }
+  // Nobody waits behind a replay: it keeps every line, however many came at once.
+  const all = Number.MAX_SAFE_INTEGER
+  const sample = { ...configured.detection.sample, linesPerSecond: all, errorsPerSecond: all }
+  const config: Config = { ...configured, inputs, detection: { ...configured.detection, sample } }
   const clock = systemClock
   const folder = await holdOwnFolder(config)
   const opened: (() => Promise<unknown>)[] = [async () => folder?.release()]

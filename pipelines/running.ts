@@ -6,7 +6,7 @@ import type { Config } from './config.ts'
 import { decode } from './decode/decode.ts'
 import type { DecodeContext } from './decode/decoded.ts'
 import type { Graph } from './pipeline.ts'
-import { Delivery, waitingCheckpoints } from './runtime/delivery.ts'
+import { Delivery, waitingStore } from './runtime/delivery.ts'
 import { decodeMark, isMark } from './runtime/marks.ts'
 import type { Read } from './runtime/partition.ts'
 import { Patience, type Trouble } from './runtime/retry.ts'
@@ -66,7 +66,7 @@ export async function startPipelines(
   const stop = new AbortController()
   const patience = new Patience({ ...around, signal: stop.signal, longest: config.doors.longestPause })
   const delivery = new Delivery({ log, store, clock, logger, patience })
-  const checkpoints = waitingCheckpoints(storedCheckpoints(store), patience)
+  const checkpoints = storedCheckpoints(waitingStore(store, patience))
   const partitions = new Map<string, number>()
   for (const { name, topic } of graphs) partitions.set(name, await log.partitions(topic))
   const context = contextOf(config, catalogue)

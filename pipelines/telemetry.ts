@@ -1,14 +1,61 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { Channel } from 'node:diagnostics_channel'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../operators/clock.ts'
-import type { Readiness } from '../sinks/api.ts'
-import type { Guard } from './doors/guard.ts'
+import { systemClock } from './clock.ts'
+import { observeDoors } from './doors/door-metrics.ts'
+import { type CheckpointReport, checkpointed } from './runtime/checkpoint-report.ts'
 import { type Refusal, refusals } from './runtime/refused.ts'
-import { type BatchReport, batches } from './runtime/runner.ts'
+import {
+  type BatchReport,
+  batches,
+  type EmissionReport,
+  emissions,
+  type RevocationReport,
+  revocations,
+} from './runtime/reports.ts'
 
-/** Counts what the pipelines do, for Prometheus, until `stop` is called. */
-export function countBatches(registry: Registry, clock: Clock): { stop(): void } {
+// What the agent tells of itself, for Prometheus: in base units, with labels whose values are known beforehand. Services,
+// series and patterns are data, never labels.
+
+const of = ['pipeline', 'partition'] as const
+type Of = Readonly<Record<(typeof of)[number], string>>
+const placeOf = ({ pipeline, partition }: { pipeline: string; partition: number }): Of => ({
+  pipeline,
+  partition: String(partition),
+})
+
+/** Something that goes on until it is stopped. */
+export interface Observing {
+  stop(): void
+}
+
+/** Counts what the pipelines do until `stop` is called, and what Node says of the process. */
+export function observePipelines(registry: Registry, clock: Clock): Observing {
+  collectDefaultMetrics({ register: registry })
+  return ownMetrics(registry, clock)
+}
+
+/** README's table of what this program tells of itself. */
+export function metricsTable(): string {
+  const registry = new Registry()
+  ownMetrics(registry, systemClock).stop()
+  observeDoors(registry, [], async () => ({}))
+  const rows = registry.getMetricsAsArray().map(metric => {
+    // The library's type lacks what its objects have.
+    const { name, type, labelNames, help } = metric as typeof metric & { labelNames: readonly string[] }
+    return `| \`${name}\` | ${type} | ${labelNames.map(label => `\`${label}\``).join(', ')} | ${help} |`
+  })
+  return ['| metric | type | labels | |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+/** The metrics of this program, without those that come with Node. */
+function ownMetrics(registry: Registry, clock: Clock): Observing {
+  const observing = [observeBatches(registry, clock), observeEmissions(registry), observeCheckpoints(registry, clock)]
+  return { stop: () => observing.forEach(each => void each.stop()) }
+}
+
+function observeBatches(registry: Registry, clock: Clock): Observing {
   const registers = [registry]
-  const of = ['pipeline', 'partition'] as const
   const events = new Counter({
     name: 'opsagent_events_total',
     help: 'Events by what became of them: used, late, dropped, dead.',
@@ -27,11 +74,9 @@ export function countBatches(registry: Registry, clock: Clock): { stop(): void }
     labelNames: of,
     registers,
   })
-  const behind = new Gauge({
+  const behind = new Elapsed(registry, clock, {
     name: 'opsagent_watermark_lag_seconds',
     help: 'Wall clock less the watermark of the partition.',
-    labelNames: of,
-    registers,
   })
   const took = new Histogram({
     name: 'opsagent_batch_seconds',
@@ -40,76 +85,119 @@ export function countBatches(registry: Registry, clock: Clock): { stop(): void }
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
     registers,
   })
-  const observe = (message: unknown): void => {
-    const report = message as BatchReport
+  const batch = observe(batches, (report: BatchReport) => {
     const { pipeline, fates } = report
-    const labels = { pipeline, partition: String(report.partition) }
     const dropped = Object.values(fates.dropped).reduce((a, b) => a + b, 0)
     for (const [fate, count] of Object.entries({ used: fates.used, late: fates.late, dropped, dead: fates.dead }))
       events.inc({ pipeline, fate }, count)
     for (const [reason, count] of Object.entries(report.dead)) dead.inc({ reason }, count)
-    lag.set(labels, report.lag)
-    if (report.watermark !== null) behind.set(labels, (clock.now() - report.watermark) / 1_000)
+    lag.set(placeOf(report), report.lag)
+    if (report.watermark !== null) behind.since(placeOf(report), report.watermark)
     took.observe({ pipeline }, report.took / 1_000)
-  }
-  const refused = (message: unknown): void => {
-    const { reason, count } = message as Refusal
-    dead.inc({ reason }, count)
-  }
-  batches.subscribe(observe)
-  refusals.subscribe(refused)
-  const stop = (): void => {
-    batches.unsubscribe(observe)
-    refusals.unsubscribe(refused)
-  }
-  return { stop }
+  })
+  const refused = observe(refusals, ({ reason, count }: Refusal) => dead.inc({ reason }, count))
+  const revoked = observe(revocations, (report: RevocationReport) => {
+    lag.remove(placeOf(report))
+    behind.forget(placeOf(report))
+  })
+  return both(batch, refused, revoked)
 }
 
-const breakers = { closed: 0, 'half-open': 1, open: 2 } as const
-
-/** Tells how the doors are, for Prometheus, whenever it asks. */
-export function countDoors(
-  registry: Registry,
-  guards: readonly Guard[],
-  look: () => Promise<Readonly<Record<string, Readiness>>>,
-): void {
+function observeEmissions(registry: Registry): Observing {
   const registers = [registry]
-  new Gauge({
-    name: 'opsagent_door_up',
-    help: '1: the door can be used, 0: it is shut.',
-    labelNames: ['door'],
+  const late = new Counter({
+    name: 'opsagent_late_events_total',
+    help: 'Events that came too late for a step, by pipeline and step.',
+    labelNames: ['step'],
     registers,
-    async collect() {
-      for (const [door, { ok }] of Object.entries(await look())) this.set({ door }, ok ? 1 : 0)
-    },
   })
-  new Gauge({
-    name: 'opsagent_breaker_state',
-    help: 'Circuit breaker of what is called: 0 closed, 1 half-open, 2 open.',
-    labelNames: ['door'],
+  const dropped = new Counter({
+    name: 'opsagent_dropped_events_total',
+    help: 'Events that a step deliberately did not use, by pipeline, step and reason; sampled: left out of log_lines.',
+    labelNames: ['step', 'reason'],
     registers,
-    collect() {
-      for (const { name, state } of guards) this.set({ door: name }, breakers[state.breaker])
-    },
   })
-  new Counter({
-    name: 'opsagent_door_calls_total',
-    help: 'Calls by what became of them; shut and full: not made.',
-    labelNames: ['door', 'outcome'],
-    registers,
-    collect() {
-      this.reset()
-      for (const { name, calls } of guards) for (const [outcome, n] of calls) this.inc({ door: name, outcome }, n)
-    },
-  })
-  new Counter({
-    name: 'opsagent_door_retries_total',
-    help: 'Calls that were made again.',
-    labelNames: ['door'],
-    registers,
-    collect() {
-      this.reset()
-      for (const { name, retries } of guards) this.inc({ door: name }, retries)
-    },
+  return observe(emissions, ({ pipeline, emitted }: EmissionReport) => {
+    for (const { step } of emitted.late) late.inc({ step: `${pipeline}.${step}` })
+    for (const [step, reasons] of emitted.dropped)
+      for (const [reason, count] of Object.entries(reasons)) dropped.inc({ step: `${pipeline}.${step}`, reason }, count)
   })
 }
+
+function observeCheckpoints(registry: Registry, clock: Clock): Observing {
+  const registers = [registry]
+  const kinds = ['pipeline', 'kind'] as const
+  const age = new Elapsed(registry, clock, {
+    name: 'opsagent_checkpoint_age_seconds',
+    help: 'Time since the last checkpoint of the partition.',
+  })
+  const took = new Histogram({
+    name: 'opsagent_checkpoint_seconds',
+    help: 'Time a checkpoint took; full: the whole state, changes: what had changed.',
+    labelNames: kinds,
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers,
+  })
+  const bytes = new Gauge({
+    name: 'opsagent_checkpoint_bytes',
+    help: 'Size of the last checkpoint of each kind.',
+    labelNames: [...of, 'kind'],
+    registers,
+  })
+  const entries = new Gauge({
+    name: 'opsagent_checkpoint_entries',
+    help: 'Keys in the last checkpoint of each kind.',
+    labelNames: [...of, 'kind'],
+    registers,
+  })
+  const saved = observe(checkpointed, (report: CheckpointReport) => {
+    const kind = report.full ? 'full' : 'changes'
+    age.since(placeOf(report), report.at)
+    took.observe({ pipeline: report.pipeline, kind }, report.took / 1_000)
+    bytes.set({ ...placeOf(report), kind }, report.bytes)
+    entries.set({ ...placeOf(report), kind }, report.entries)
+  })
+  const revoked = observe(revocations, (report: RevocationReport) => {
+    age.forget(placeOf(report))
+    for (const gauge of [bytes, entries])
+      for (const kind of ['full', 'changes']) gauge.remove({ ...placeOf(report), kind })
+  })
+  return both(saved, revoked)
+}
+
+/** A gauge of how long something is ago, per partition, as of the scrape: it grows while nothing is heard. */
+class Elapsed {
+  readonly #times = new Map<string, { of: Of; time: number }>()
+
+  constructor(registry: Registry, clock: Clock, { name, help }: { name: string; help: string }) {
+    const times = this.#times
+    new Gauge({
+      name,
+      help,
+      labelNames: of,
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const { of, time } of times.values()) this.set(of, (clock.now() - time) / 1_000)
+      },
+    })
+  }
+
+  since(of: Of, time: number): void {
+    this.#times.set(`${of.pipeline}/${of.partition}`, { of, time })
+  }
+
+  forget(of: Of): void {
+    this.#times.delete(`${of.pipeline}/${of.partition}`)
+  }
+}
+
+function observe<T>(channel: Channel, see: (report: T) => void): Observing {
+  const listener = (message: unknown) => see(message as T)
+  channel.subscribe(listener)
+  return { stop: () => void channel.unsubscribe(listener) }
+}
+
+const both = (...observing: readonly Observing[]): Observing => ({
+  stop: () => observing.forEach(each => void each.stop()),
+})

@@ -1,5 +1,5 @@
 import type { Event } from '../operators/operator.ts'
-import type { Anomaly, Incident, Pattern, PatternCount, PatternedLine, Summary } from '../operators/signal.ts'
+import type { Anomaly, Incident, Pattern, PatternCount, PatternedLine, Sampling, Summary } from '../operators/signal.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import type { Row } from './store.ts'
 
@@ -43,6 +43,12 @@ export function patternRow({ value }: Event<Pattern>): Row {
 export function patternCountRow({ value }: Event<PatternCount>): Row {
   const { environment, service, pattern, start, end, severity, count } = value
   return { environment, service, pattern, start, end, severity, count }
+}
+
+/** For `log_sampling`. */
+export function samplingRow({ value }: Event<Sampling>): Row {
+  const { environment, service, start, end, lines, kept, errors, errorsKept } = value
+  return { environment, service, start, end, lines, kept, errors, errors_kept: errorsKept }
 }
 
 /** For `metric_summaries`. */
@@ -126,6 +132,8 @@ export function deadLetterRow(dead: DeadLetter): Row {
   const { topic, partition, offset, index, reason, detail, value, headers, appendedAt } = dead
   return {
     ...{ topic, partition, offset, index, reason, detail, headers },
+    step: dead.step ?? '',
+    origin_stream: dead.originStream ?? '',
     value: value?.subarray(0, LONGEST).toString('base64') ?? '',
     value_bytes: value?.length ?? null,
     appended_at: Math.floor(appendedAt),

@@ -83,6 +83,27 @@ test('words, phrases, other services, and, or, not', async () => {
   assert.equal(await count('pattern:a1 timestamp:last_5m'), 2)
 })
 
+test('an answer says that lines were left out where and when it looked', async () => {
+  const slot = (age: number, service: string, counts: object, environment = 'production') => ({
+    ...{ environment, service, start: now - age, end: now - age + 10_000 },
+    ...{ lines: 0, kept: 0, errors: 0, errors_kept: 0, ...counts },
+  })
+  await store.insert('log_sampling', [
+    slot(60_000, 'sampled', { lines: 1_000, kept: 100, errors: 5, errors_kept: 5 }),
+    slot(60_000, 'sampled', { lines: 90, kept: 10 }, 'staging'),
+    slot(20 * 60_000, 'sampled', { lines: 500, kept: 200, errors: 70, errors_kept: 60 }),
+  ])
+  const sampled = async (query: string, of = 'sampled') =>
+    (await searchLogs(store, query, { ...scope, service: of })).sampled
+  assert.deepEqual(await sampled('refused'), { lines: 1_005, kept: 105 })
+  assert.deepEqual(await sampled('refused service:sam*', 'checkout'), { lines: 1_005, kept: 105 })
+  assert.deepEqual(await sampled('refused timestamp:last_1h'), { lines: 1_575, kept: 365 })
+  assert.deepEqual(await sampled('level:error timestamp:last_1h'), { lines: 75, kept: 65 })
+  for (const query of ['level:error', 'refused timestamp:last_10s', 'refused service:checkout'])
+    assert.equal(await sampled(query), undefined, query)
+  assert.equal(await sampled('refused', 'checkout'), undefined)
+})
+
 test('no query reaches another environment', async () => {
   for (const query of ['staging', 'service:* OR staging', "x' OR environment = 'staging", 'NOT NOT staging'])
     assert.ok(!(await searchLogs(store, query, scope)).examples.some(({ body }) => body.includes('staging')), query)

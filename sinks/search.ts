@@ -1,5 +1,6 @@
 import { readLevel } from '../operators/severity.ts'
 import { milliseconds } from '../operators/window.ts'
+import { isOfErrors, placesOf, type Sampled } from './sampled.ts'
 import type { Store } from './store.ts'
 
 // A small language for log lines: `level:error AND timestamp:last_5m AND service:checkout AND "connection refused"`.
@@ -194,7 +195,10 @@ function names(search: Search, is: Search['is']): boolean {
 }
 
 export interface SearchResult {
+  /** Of the lines that are kept. */
   readonly count: number
+  /** There where and when the query looked lines were left out: `count` is the least there can have been. */
+  readonly sampled?: Sampled
   /** Most frequent first. */
   readonly patterns: readonly { readonly template: string; readonly count: number }[]
   /** Newest first. */
@@ -207,7 +211,8 @@ export interface SearchResult {
  * @throws {SinkError} if the store does not answer
  */
 export async function searchLogs(store: Store, query: string, scope: SearchScope): Promise<SearchResult> {
-  const { where, params } = compileSearch(parseSearch(query), scope)
+  const search = parseSearch(query)
+  const { where, params } = compileSearch(search, scope)
   const bound = { ...params, limit: scope.limit }
   const [total] = await store.query<{ count: string }>(
     `SELECT count() AS count FROM log_lines FINAL WHERE ${where}`,
@@ -226,9 +231,25 @@ export async function searchLogs(store: Store, query: string, scope: SearchScope
      WHERE ${where} ORDER BY time DESC LIMIT {limit:UInt32}`,
     bound,
   )
+  const sampled = await sampledLines(store, search, scope)
   return {
     count: Number(total?.count ?? 0),
+    ...(sampled ? { sampled } : {}),
     patterns: patterns.map(({ template, count }) => ({ template, count: Number(count) })),
     examples: examples.map(({ at, service, body }) => ({ time: Number(at), service, body })),
   }
+}
+
+/** What was left out of the table where and when a query looks; undefined: nothing. */
+async function sampledLines(store: Store, search: Search, scope: SearchScope): Promise<Sampled | undefined> {
+  const { where, params } = compileSearch(placesOf(search, defaultAge), scope)
+  const [all, left] = isOfErrors(search) ? ['errors', 'errors_kept'] : ['lines + errors', 'kept + errors_kept']
+  const [found] = await store.query<{ lines: string; kept: string }>(
+    `SELECT sum(${all}) AS lines, sum(${left}) AS kept
+     FROM (SELECT environment, service, start AS time, lines, kept, errors, errors_kept FROM log_sampling FINAL)
+     WHERE ${where}`,
+    params,
+  )
+  const [lines, kept] = [Number(found?.lines ?? 0), Number(found?.kept ?? 0)]
+  return lines > kept ? { lines, kept } : undefined
 }

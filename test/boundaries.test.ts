@@ -120,7 +120,7 @@ test('no file is a drawer for everything', () => {
 
 test('file names are kebab-case', () => {
   for (const { path } of all)
-    assert.match(posix.basename(path), /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|bench|fixture|d))?\.ts$/, path)
+    assert.match(posix.basename(path), /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|chaos|bench|fixture|d))?\.ts$/, path)
 })
 
 test('no file is longer than anybody reads', () => {

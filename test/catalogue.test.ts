@@ -97,7 +97,19 @@ function runInWindows(
   for (const { window, state } of open.values()) emit(window.end - 1, logic().close!(state, window, key))
 }
 
-const verbs = new Set(['cluster', 'count', 'rate', 'summarize', 'score', 'watch', 'group', 'rank', 'trigger', 'verify'])
+const verbs = new Set([
+  'cluster',
+  'sample',
+  'count',
+  'rate',
+  'summarize',
+  'score',
+  'watch',
+  'group',
+  'rank',
+  'trigger',
+  'verify',
+])
 
 test('no two operators have one name', () => {
   const names = catalogue.map(({ name }) => name)

@@ -9,6 +9,7 @@ import {
   type Pattern,
   type PatternCount,
   type PatternedLine,
+  type Sampling,
   Severity,
   type Summary,
 } from '../operators/signal.ts'
@@ -22,6 +23,7 @@ import {
   logLineRow,
   patternCountRow,
   patternRow,
+  samplingRow,
   summaryRow,
 } from '../sinks/rows.ts'
 import type { Row, Store } from '../sinks/store.ts'
@@ -75,6 +77,10 @@ const pattern: fc.Arbitrary<Pattern> = fc.record({
   ...{ template: text, severity, example: text, firstSeen: time },
 })
 const count: fc.Arbitrary<PatternCount> = fc.record({ ...place, ...window, pattern: name, severity, count: fc.nat() })
+const sampling: fc.Arbitrary<Sampling> = fc.record({
+  ...{ type: fc.constant('sampling'), ...place, ...window },
+  ...{ lines: fc.nat(), kept: fc.nat(), errors: fc.nat(), errorsKept: fc.nat() },
+})
 const summary: fc.Arbitrary<Summary> = fc.record({
   ...{ ...place, ...window, metric: name, series: name, unit: text, labels, count: number, mean: number },
   ...{ deviation: number, min: number, max: number, p50: number, p95: number, last: number },
@@ -150,6 +156,7 @@ const tables: Record<string, { rows: fc.Arbitrary<Row>; identity: string[]; vers
     rows: event(count).map(patternCountRow),
     identity: ['environment', 'service', 'pattern', 'start'],
   },
+  log_sampling: { rows: event(sampling).map(samplingRow), identity: ['environment', 'service', 'start'] },
   metric_summaries: { rows: event(summary).map(summaryRow), identity: ['environment', 'series', 'start'] },
   anomalies: { rows: event(anomaly).map(anomalyRow), identity: ['environment', 'end', 'id'] },
   incidents: { rows: event(incident).map(incidentRow), identity: ['environment', 'id'], version: 'version' },

@@ -1,5 +1,6 @@
 import { systemClock } from '../clock.ts'
 import { masker, secretsIn } from '../configuration/secret.ts'
+import { endOnFault, reportingLogger } from '../fault-reports.ts'
 import { openSentry } from '../sentry.ts'
 import { version } from '../version.ts'
 import { type Command, type Context, configured } from './command.ts'
@@ -19,10 +20,12 @@ export const run: Command = {
   ],
   async run(call, context) {
     const config = configOf(call, context)
-    const logger = loggerOf(config, context)
     const { dsn } = config.sentry
     const mask = masker(secretsIn(config))
     const reports = dsn && openSentry({ dsn: dsn.reveal(), environment: config.environment, release: version(), mask })
+    const written = loggerOf(config, context)
+    const logger = reports ? reportingLogger(written, reports, systemClock) : written
+    const goOn = endOnFault(logger, reports)
     try {
       const { startAgent } = await import('../agent.ts')
       const agent = await startAgent(config, { logger, clock: systemClock })
@@ -33,13 +36,17 @@ export const run: Command = {
       await agent.done
       logger.info({}, 'stopped')
     } catch (error) {
-      reports?.report(error)
+      if (!isForeseen(error)) reports?.report(error)
       throw error
     } finally {
+      goOn()
       await reports?.close()
     }
   },
 }
+
+/** Errors with a code say what to do to a person; any other is a fault of ours. */
+const isForeseen = (error: unknown): boolean => typeof (error as { code?: unknown } | null)?.code === 'string'
 
 const stopped = ({ stop }: Context): Promise<void> =>
   new Promise(resolve => {

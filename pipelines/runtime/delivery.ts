@@ -1,5 +1,4 @@
 import type { Clock } from '../../operators/clock.ts'
-import type { Checkpoints } from '../../sinks/checkpoints.ts'
 import type { Row, Store } from '../../sinks/store.ts'
 import type { Log, NewRecord } from '../sources/log.ts'
 import type { Logger } from '../sources/logger.ts'
@@ -65,6 +64,11 @@ export class Delivery {
     return patience.retry('log', () => log.ends(topic))
   }
 
+  /** Does work that needs the log from its beginning again, until it is done. */
+  withLog<T>(work: () => Promise<T>): Promise<T> {
+    return this.#options.patience.retry('log', work)
+  }
+
   #insert(table: string, rows: readonly Row[]): Promise<void> {
     const { store, patience } = this.#options
     return patience.retry('store', () => store.insert(table, rows))
@@ -91,8 +95,12 @@ export class Delivery {
   }
 }
 
-/** Checkpoints that wait for their store. */
-export const waitingCheckpoints = (checkpoints: Checkpoints, patience: Patience): Checkpoints => ({
-  load: at => patience.retry('store', () => checkpoints.load(at)),
-  save: (at, changes) => patience.retry('store', () => checkpoints.save(at, changes)),
+/** A store that is waited for, however long it takes; what it refuses is thrown. */
+export const waitingStore = (store: Store, patience: Patience): Store => ({
+  address: store.address,
+  insert: (table, rows) => patience.retry('store', () => store.insert(table, rows)),
+  query: (sql, params) => patience.retry('store', () => store.query(sql, params)),
+  command: sql => patience.retry('store', () => store.command(sql)),
+  check: () => store.check(),
+  close: () => store.close(),
 })

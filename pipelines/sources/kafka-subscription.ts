@@ -39,6 +39,8 @@ interface Owned {
   readonly partition: number
   /** Offset to be read next; undefined while the reader is loading it. */
   position: number | undefined
+  /** An offset that the group was not told yet. */
+  untold: number | undefined
   /** Whether `assigned` was called, so that `revoked` has to be. */
   begun: boolean
   lost: boolean
@@ -124,14 +126,22 @@ export class KafkaSubscription implements Subscription {
     })
   }
 
-  /** A commit that fails is only told: the next one says more. */
+  /** A commit that fails is only said: the next one says more, or it is made again when there is nothing to read. */
   async commit(topic: string, partition: number, next: number): Promise<void> {
-    const name = this.#services.names.inKafka(topic)
-    if (!this.#owned.has(`${name}/${partition}`)) return
+    const owned = this.#owned.get(`${this.#services.names.inKafka(topic)}/${partition}`)
+    if (!owned) return
+    owned.untold = next
+    await this.#tell(owned)
+  }
+
+  async #tell(owned: Owned): Promise<void> {
+    const { topic, partition, untold } = owned
+    if (untold === undefined) return
     try {
-      await this.#consumer.commitOffsets([{ topic: name, partition, offset: String(next) }])
+      await this.#consumer.commitOffsets([{ topic, partition, offset: String(untold) }])
+      if (owned.untold === untold) owned.untold = undefined
     } catch (error) {
-      this.#services.logger.info({ topic, partition, next, error }, 'kafka: offset not committed')
+      this.#services.logger.info({ topic, partition, next: untold, error }, 'kafka: offset not committed')
     }
   }
 
@@ -165,7 +175,7 @@ export class KafkaSubscription implements Subscription {
     }
     this.#control(() => this.#consumer.pause([{ topic, partitions: [partition] }]))
     if (kept) return
-    const owned: Owned = { topic, partition, position: undefined, begun: false, lost: false }
+    const owned: Owned = { topic, partition, position: undefined, untold: undefined, begun: false, lost: false }
     this.#owned.set(at, owned)
     this.#enqueue(at, () => this.#load(owned))
   }
@@ -186,6 +196,7 @@ export class KafkaSubscription implements Subscription {
     const from = await this.#starts.find(this.#topics.get(topic)!, partition, asked, () => this.#isOurs(owned))
     if (from === undefined || owned.lost) return
     owned.position = from
+    if (asked !== undefined) owned.untold = from // whoever checkpointed it may not have come to telling
     this.#seek(owned)
     this.#control(() => this.#consumer.resume([{ topic, partitions: [partition] }]))
   }
@@ -339,6 +350,7 @@ export class KafkaSubscription implements Subscription {
     this.#enqueue(at, async () => {
       if (owned.lost || this.#stop.signal.aborted || owned.position! > end) return
       await this.#reader.idle(this.#topics.get(owned.topic)!, owned.partition)
+      await this.#tell(owned)
     })
   }
 

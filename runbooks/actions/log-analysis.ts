@@ -32,6 +32,8 @@ export interface SearchScope {
 
 export interface SearchResult {
   readonly count: number
+  /** Of so many lines only a sample was kept: there may have been more than `count` that match. */
+  readonly sampled?: { readonly lines: number; readonly kept: number }
   readonly patterns: readonly { readonly template: string; readonly count: number }[]
   readonly examples: readonly { readonly time: number; readonly service: string; readonly body: string }[]
 }
@@ -55,19 +57,23 @@ export function logAnalysis(searchLogs: SearchLogs, secrets: Secrets): Action<Lo
 }
 
 function effectOf({ expect }: LogAnalysisStep, found: SearchResult, secrets: Secrets): Effect {
-  const tooFew = expect?.atLeast !== undefined && found.count < expect.atLeast
-  const tooMany = expect?.atMost !== undefined && found.count > expect.atMost
+  const { count, patterns, examples, sampled } = found
+  // What was left out may have matched, or not: neither speaks for the step.
+  const most = count + (sampled ? sampled.lines - sampled.kept : 0)
+  const tooFew = expect?.atLeast !== undefined && count < expect.atLeast
+  const tooMany = expect?.atMost !== undefined && most > expect.atMost
   const wanted = tooFew ? `, expected at least ${expect.atLeast}` : tooMany ? `, expected at most ${expect.atMost}` : ''
+  const said = sampled ? `, in a sample of ${sampled.kept} of ${counted(sampled.lines, 'line')}` : ''
   const lines = [
-    ...found.patterns.map(({ template, count }) => `${count} × ${template}`),
-    ...found.examples.map(({ time, service, body }) => `${new Date(time).toISOString()} ${service} ${body}`),
+    ...patterns.map(({ template, count }) => `${count} × ${template}`),
+    ...examples.map(({ time, service, body }) => `${new Date(time).toISOString()} ${service} ${body}`),
   ]
   return {
     succeeded: !tooFew && !tooMany,
     changed: false,
-    summary: `${counted(found.count, 'line')}, ${counted(found.patterns.length, 'pattern')}${wanted}`,
+    summary: `${counted(count, 'line')}, ${counted(patterns.length, 'pattern')}${said}${wanted}`,
     output: secrets.bound(lines.join('\n'), 50_000),
-    after: { count: found.count, patterns: found.patterns.length },
+    after: { count, patterns: patterns.length, ...(sampled ? { sampled: { ...sampled } } : {}) },
   }
 }
 

@@ -14,14 +14,22 @@ export interface AgentProcess {
   readonly otlp: string
   /** What it has said so far. */
   readonly log: readonly string[]
+  readonly process: ChildProcess
   /** Asks it to end well; its exit code. */
   stop(): Promise<number>
 }
 
-/** Runs `ops-agent run` with these settings, `path=value`. @throws {Error} with what it said, if it ends instead */
-export async function startAgentProcess(data: string, settings: readonly string[]): Promise<AgentProcess> {
+/**
+ * Runs `ops-agent run` with these settings, `path=value`; `flags` are Node's own.
+ * @throws {Error} with what it said, if it ends instead
+ */
+export async function startAgentProcess(
+  data: string,
+  settings: readonly string[],
+  flags: readonly string[] = [],
+): Promise<AgentProcess> {
   const set = ['http.port=0', 'otlp.port=0', ...settings].flatMap(setting => ['--set', setting])
-  const child = spawn(process.execPath, ['--import', tether, main, 'run', '--data', data, ...set], {
+  const child = spawn(process.execPath, [...flags, '--import', tether, main, 'run', '--data', data, ...set], {
     cwd: data,
     env,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -32,7 +40,7 @@ export async function startAgentProcess(data: string, settings: readonly string[
     lines.on('line', line => {
       if (!line.includes('"msg":"running"')) return
       const { api, otlp } = JSON.parse(line) as { api: string; otlp: string }
-      resolve({ api, otlp, log, stop: () => stop(child) })
+      resolve({ api, otlp, log, process: child, stop: () => stop(child) })
     })
     child.once('exit', code => reject(new Error(`the agent ended with ${code}:\n${log.join('\n')}`)))
   })
