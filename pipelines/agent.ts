@@ -12,6 +12,7 @@ import { shell } from '../runbooks/actions/shell.ts'
 import { wait } from '../runbooks/actions/wait.ts'
 import { Executor } from '../runbooks/execute.ts'
 import { loadRunbooks } from '../runbooks/load.ts'
+import { encodeRecord } from '../runbooks/record.ts'
 import { adapt, type Runbook } from '../runbooks/runbook.ts'
 import { Secrets } from '../runbooks/secrets.ts'
 import { buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
@@ -39,7 +40,7 @@ import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 import { otlpReceiver } from './sources/otlp-http.ts'
 import { observePipelines } from './telemetry.ts'
-import { entryTopics } from './topics.ts'
+import { entryTopics, topics } from './topics.ts'
 import { version } from './version.ts'
 
 export interface AgentOptions {
@@ -179,7 +180,7 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
     registry,
     logger,
     ready,
-    decide: decision => decide(running, store, clock, decision),
+    decide: decision => decide({ log, store, clock }, decision),
   })
   if (api) closing.add(() => api.close())
   if (api) await folder?.announce(api.address)
@@ -269,8 +270,11 @@ function beat(
   return new Heartbeat({ url: url.reveal(), every: Math.max(SHORTEST_BEAT, every), obstacle, guard, clock, logger })
 }
 
-/** A person's answer becomes a record of the ledger, for the owner of the target to act upon. */
-async function decide({ delivery }: Running, store: Store, clock: Clock, decision: RunDecision): Promise<void> {
+/**
+ * A person's answer becomes a record of the ledger, for the owner of the target to act upon. Whoever decides is told at
+ * once where it cannot be written now.
+ */
+async function decide({ log, store, clock }: Pick<Around, 'log' | 'store' | 'clock'>, decision: RunDecision) {
   const { run, decision: type, by, reason } = decision
   const [found] = await store.query<{ target: string; state: string }>(
     'SELECT target, state FROM runs FINAL WHERE run = {run:String}',
@@ -280,7 +284,7 @@ async function decide({ delivery }: Running, store: Store, clock: Clock, decisio
   if (found.state !== 'awaiting_approval')
     throw new HttpError('OPS_CONFLICT', `run '${run}' is ${found.state} and waits for nobody`)
   const record = { type, run, target: found.target, at: clock.now(), by, reason, nonce: randomUUID() }
-  await runsDoors(delivery, clock).append(record)
+  await log.append([{ topic: topics.runs, ...encodeRecord(record) }])
 }
 
 async function listen(
