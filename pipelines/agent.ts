@@ -256,8 +256,9 @@ function beat(
   config: Config,
   around: { guard: Guard; pulse: Pulse; ready: Agent['ready']; clock: Clock; logger: Logger },
 ): Heartbeat | undefined {
-  const { url, every } = config.heartbeat
+  const { url } = config.heartbeat
   if (!url) return undefined
+  const every = Math.max(SHORTEST_BEAT, config.heartbeat.every)
   if (!/^https?:$/.test(URL.parse(url.reveal())?.protocol ?? ''))
     throw new ConfigError(['heartbeat.url: is no address; write it as https://host/path'])
   const { guard, pulse, ready, clock, logger } = around
@@ -267,7 +268,7 @@ function beat(
     const [stuck] = pulse.stuckFor(every)
     return stuck && `'${stuck.group}' has not finished anything of ${stuck.topic}/${stuck.partition} for too long`
   }
-  return new Heartbeat({ url: url.reveal(), every: Math.max(SHORTEST_BEAT, every), obstacle, guard, clock, logger })
+  return new Heartbeat({ url: url.reveal(), every, obstacle, guard, clock, logger })
 }
 
 /**
