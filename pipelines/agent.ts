@@ -213,9 +213,9 @@ async function startRuns(
   config: Config,
   { catalogue, runbooks }: Loaded,
   running: Running,
-  around: Around & { guards: Guards },
+  around: Around & { guards: Guards; random: () => number },
 ) {
-  const { log, store, clock, logger, guards } = around
+  const { log, store, clock, logger, guards, random } = around
   const { delivery } = running
   const secrets = new Secrets(secretsIn(config).map(secret => secret.reveal()))
   const { baseUrl: url, apiKey, pollEvery, retryAfter } = config.render
@@ -232,7 +232,7 @@ async function startRuns(
       log_analysis: logAnalysis((query, scope) => searchLogs(store, query, scope), secrets),
       render: render(
         apiKey
-          ? { url, apiKey: apiKey.reveal(), pollEvery, retryAfter, guard: call => guards.render.run(call) }
+          ? { url, apiKey: apiKey.reveal(), pollEvery, retryAfter, random, guard: call => guards.render.run(call) }
           : undefined,
       ),
       wait,
