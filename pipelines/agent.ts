@@ -12,6 +12,7 @@ import { shell } from '../runbooks/actions/shell.ts'
 import { wait } from '../runbooks/actions/wait.ts'
 import { Executor } from '../runbooks/execute.ts'
 import { loadRunbooks } from '../runbooks/load.ts'
+import { encodeRecord } from '../runbooks/record.ts'
 import { adapt, type Runbook } from '../runbooks/runbook.ts'
 import { Secrets } from '../runbooks/secrets.ts'
 import { type ApiHooks, buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
@@ -40,7 +41,7 @@ import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 import { otlpReceiver } from './sources/otlp-http.ts'
 import { observePipelines } from './telemetry.ts'
-import { entryTopics } from './topics.ts'
+import { entryTopics, topics } from './topics.ts'
 import { version } from './version.ts'
 
 export interface AgentOptions {
@@ -180,7 +181,7 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
     registry,
     logger,
     ready,
-    decide: decision => decide(running, store, clock, decision),
+    decide: decision => decide({ log, store, clock }, decision),
     replayDead: inTurn(request => replayDead({ log, store, clock }, request)),
   })
   if (api) closing.add(() => api.close())
@@ -214,9 +215,9 @@ async function startRuns(
   config: Config,
   { catalogue, runbooks }: Loaded,
   running: Running,
-  around: Around & { guards: Guards },
+  around: Around & { guards: Guards; random: () => number },
 ) {
-  const { log, store, clock, logger, guards } = around
+  const { log, store, clock, logger, guards, random } = around
   const { delivery } = running
   const secrets = new Secrets(secretsIn(config).map(secret => secret.reveal()))
   const { baseUrl: url, apiKey, pollEvery, retryAfter } = config.render
@@ -233,7 +234,7 @@ async function startRuns(
       log_analysis: logAnalysis((query, scope) => searchLogs(store, query, scope), secrets),
       render: render(
         apiKey
-          ? { url, apiKey: apiKey.reveal(), pollEvery, retryAfter, guard: call => guards.render.run(call) }
+          ? { url, apiKey: apiKey.reveal(), pollEvery, retryAfter, random, guard: call => guards.render.run(call) }
           : undefined,
       ),
       wait,
@@ -257,8 +258,9 @@ function beat(
   config: Config,
   around: { guard: Guard; pulse: Pulse; ready: Agent['ready']; clock: Clock; logger: Logger },
 ): Heartbeat | undefined {
-  const { url, every } = config.heartbeat
+  const { url } = config.heartbeat
   if (!url) return undefined
+  const every = Math.max(SHORTEST_BEAT, config.heartbeat.every)
   if (!/^https?:$/.test(URL.parse(url.reveal())?.protocol ?? ''))
     throw new ConfigError(['heartbeat.url: is no address; write it as https://host/path'])
   const { guard, pulse, ready, clock, logger } = around
@@ -268,11 +270,14 @@ function beat(
     const [stuck] = pulse.stuckFor(every)
     return stuck && `'${stuck.group}' has not finished anything of ${stuck.topic}/${stuck.partition} for too long`
   }
-  return new Heartbeat({ url: url.reveal(), every: Math.max(SHORTEST_BEAT, every), obstacle, guard, clock, logger })
+  return new Heartbeat({ url: url.reveal(), every, obstacle, guard, clock, logger })
 }
 
-/** A person's answer becomes a record of the ledger, for the owner of the target to act upon. */
-async function decide({ delivery }: Running, store: Store, clock: Clock, decision: RunDecision): Promise<void> {
+/**
+ * A person's answer becomes a record of the ledger, for the owner of the target to act upon. Whoever decides is told at
+ * once where it cannot be written now.
+ */
+async function decide({ log, store, clock }: Pick<Around, 'log' | 'store' | 'clock'>, decision: RunDecision) {
   const { run, decision: type, by, reason } = decision
   const [found] = await store.query<{ target: string; state: string }>(
     'SELECT target, state FROM runs FINAL WHERE run = {run:String}',
@@ -282,7 +287,7 @@ async function decide({ delivery }: Running, store: Store, clock: Clock, decisio
   if (found.state !== 'awaiting_approval')
     throw new HttpError('OPS_CONFLICT', `run '${run}' is ${found.state} and waits for nobody`)
   const record = { type, run, target: found.target, at: clock.now(), by, reason, nonce: randomUUID() }
-  await runsDoors(delivery, clock).append(record)
+  await log.append([{ topic: topics.runs, ...encodeRecord(record) }])
 }
 
 async function listen(

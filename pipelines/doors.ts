@@ -138,7 +138,7 @@ export function guardsOf(config: Config, { clock, random }: { clock: Clock; rand
   }
 }
 
-/** The cache of a configuration. @throws {SinkError} if its server cannot be reached */
+/** The cache of a configuration, whether or not it can be reached now. @throws {SinkError} if it is misconfigured */
 export async function openCache({ cache }: Config, clock: Clock): Promise<Cache> {
   if (cache.in === 'memory') {
     const { memoryCache } = await import('../sinks/memory-cache.ts')
@@ -149,6 +149,7 @@ export async function openCache({ cache }: Config, clock: Clock): Promise<Cache>
   return openRedisCache({
     url,
     prefix,
+    patient: true,
     ...(username ? { username } : {}),
     ...(password ? { password: password.reveal() } : {}),
   })

@@ -47,7 +47,7 @@ export interface Running {
 const PATIENCE = 60_000
 
 /** How long a door that is shut is still waited for when the process is to stop, in milliseconds. */
-const GRACE = 7_000
+const GRACE = 5_000
 
 /** Marks fall at multiples of this of event time, in milliseconds before `timeScale`. */
 const QUANTUM = 1_000

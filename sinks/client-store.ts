@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
-import type { Row, Store } from './store.ts'
-import { errorAtTheEnd, type Settings, storeError } from './store-error.ts'
+import type { Row, SinkError, Store } from './store.ts'
+import { errorAtTheEnd, insertError, type Settings, storeError } from './store-error.ts'
 
 /** How many rows, and how many bytes of JSON, one INSERT statement takes at most; more rows are several statements. */
 export interface PieceLimits {
@@ -50,7 +50,11 @@ export class ClientStore implements Store {
     if (!NAME.test(table)) throw new Error(`table '${table}' is not a table's name`)
     const cursor = { at: 0 }
     while (cursor.at < rows.length)
-      await this.#use(this.#writers, client => write(client, insertStatement(table), rows, cursor, this.#options.piece))
+      await this.#use(this.#writers, client =>
+        write(client, insertStatement(table), rows, cursor, this.#options.piece),
+      ).catch((error: SinkError) => {
+        throw insertError(error)
+      })
   }
 
   async query<T = Row>(sql: string, params: Readonly<Record<string, unknown>> = {}): Promise<T[]> {

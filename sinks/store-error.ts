@@ -12,8 +12,11 @@ export interface Settings {
 
 // Error codes of ClickHouse, from its src/Common/ErrorCodes.cpp, by what can be done about them.
 const overloaded = new Set([
+  75, // CANNOT_WRITE_TO_FILE_DESCRIPTOR, of a disk that is full or gone
+  76, // CANNOT_OPEN_FILE
   159, // TIMEOUT_EXCEEDED
   160, // TOO_SLOW
+  173, // CANNOT_ALLOCATE_MEMORY
   202, // TOO_MANY_SIMULTANEOUS_QUERIES
   209, // SOCKET_TIMEOUT
   225, // NO_ZOOKEEPER
@@ -26,8 +29,10 @@ const overloaded = new Set([
   319, // UNKNOWN_STATUS_OF_INSERT
   394, // QUERY_WAS_CANCELLED
   425, // SYSTEM_ERROR
+  439, // CANNOT_SCHEDULE_TASK
   745, // SERVER_OVERLOADED
   999, // KEEPER_EXCEPTION
+  1001, // STD_EXCEPTION, of the file system
 ])
 const unreachable = new Set([
   210, // NETWORK_ERROR
@@ -46,6 +51,27 @@ const credentials = new Set([
   194, // REQUIRED_PASSWORD
   516, // AUTHENTICATION_FAILED
 ])
+
+/** What ClickHouse calls its errors about values it was given. */
+const ABOUT_ROWS = new RegExp(
+  [
+    '^CANNOT_(PARSE|CONVERT|INSERT_(NULL|VALUE)|READ_(ARRAY|MAP|ALL_DATA)|SKIP_UNKNOWN)',
+    '^(INCORRECT_DATA|TYPE_MISMATCH|UNEXPECTED_DATA|SYNTAX_ERROR|VIOLATED_CONSTRAINT|UNKNOWN_ELEMENT_OF_ENUM)',
+    '(_OUT_OF_BOUND|_OUT_OF_RANGE_OF_DATA_TYPE|DECIMAL_OVERFLOW|THROW_IF_VALUE_IS_NON_ZERO)$',
+    '^(TOO_LARGE_(ARRAY|STRING)_SIZE|INVALID_PARTITION_VALUE|SIZES_OF_|NUMBER_OF_DIMENSIONS|NO_SUCH_COLUMN_IN_TABLE)',
+  ].join('|'),
+)
+
+/**
+ * The error of an insert. Only what was said of the rows themselves is `rejected`, for whoever hears that gives them up;
+ * with anything else that is not known here the store has a trouble of its own.
+ */
+export function insertError(error: SinkError): SinkError {
+  const { type } = (error.cause ?? {}) as { type?: unknown }
+  if (error.reason !== 'rejected' || ABOUT_ROWS.test(String(type))) return error
+  const said = error.message.slice(`${error.sink}: rejected: `.length)
+  return new SinkError(error.sink, 'overloaded', said, { cause: error.cause })
+}
 
 /** What the store said, as an error that tells whether waiting can help and names what to change. */
 export function storeError(address: string, settings: Settings, error: unknown): SinkError {

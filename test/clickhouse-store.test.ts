@@ -62,6 +62,16 @@ describe('what goes wrong on the way is told apart', () => {
     }
   })
 
+  test('an insert gives rows up only where it was told that they are wrong', async () => {
+    const insert = (): Promise<void> => store.insert('nowhere', [{ id: 1 }])
+    front.fail(exception(469, 'VIOLATED_CONSTRAINT', 500))
+    await fails(insert, 'rejected', /VIOLATED_CONSTRAINT 469/)
+    front.fail(exception(49, 'LOGICAL_ERROR', 500))
+    await fails(insert, 'overloaded', /overloaded: as the server puts it. \(LOGICAL_ERROR 49\)/)
+    front.fail(exception(49, 'LOGICAL_ERROR', 500))
+    await fails(query, 'rejected', /LOGICAL_ERROR 49/)
+  })
+
   test('a wrong password, and a right that is missing', async () => {
     await fails(
       () => openStore({ password: 'wrong' }),

@@ -46,7 +46,7 @@ export function guardedCache(cache: Cache, guard: Guard): Cache {
     try {
       return await guard.run(call)
     } catch (error) {
-      if (error instanceof SinkError) return missing
+      if (error instanceof SinkError && error.reason !== 'rejected') return missing
       throw error
     }
   }

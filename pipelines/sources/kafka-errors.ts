@@ -84,6 +84,17 @@ export function toSinkError(error: unknown, address: string, about = ''): SinkEr
   return said('rejected', last?.message ?? String(error))
 }
 
+/**
+ * The error of an append. Only what the brokers said of the records themselves is `rejected`, for whoever hears that gives
+ * them up; what kafkajs falls over while the cluster changes says nothing of them.
+ */
+export function toAppendError(error: unknown, address: string, about: string): SinkError {
+  const failure = toSinkError(error, address, about)
+  if (failure.reason !== 'rejected' || PROTOCOL[protocolType(error) ?? '']?.[0] === 'rejected') return failure
+  const said = failure.message.slice(`${failure.sink}: rejected: `.length)
+  return new SinkError(failure.sink, 'unreachable', said, { cause: error })
+}
+
 function connection({ code, message, broker }: KafkaError, address: string): [Reason, string] {
   const text = message.replace(/^Connection error: /, '').split(';')[0]!
   const known = SOCKET[String(code)] ?? (text === 'Connection timeout' ? 'no answer' : undefined)

@@ -17,7 +17,7 @@ import {
   type KafkaConnection,
   type Producer,
 } from './kafka-client.ts'
-import { protocolType, START, toOffset, toSinkError } from './kafka-errors.ts'
+import { protocolType, START, toAppendError, toOffset, toSinkError } from './kafka-errors.ts'
 import { toLogRecord } from './kafka-record.ts'
 import { KafkaSubscription } from './kafka-subscription.ts'
 import type { Log, LogRecord, NewRecord, Reader, SubscribeOptions, Subscription, TopicSpec } from './log.ts'
@@ -314,7 +314,7 @@ class KafkaLog implements Log {
       if (type === 'DUPLICATE_SEQUENCE_NUMBER') return // written before, so long ago that the broker says no more
       if (type !== undefined && PRODUCER_LOST.has(type)) await this.#loseProducer(producer)
       const bytes = records.reduce((sum, record) => sum + recordBytes(record), 0)
-      throw toSinkError(error, this.address, `topic '${topic}', ${bytes} bytes`)
+      throw toAppendError(error, this.address, `topic '${topic}', ${bytes} bytes`)
     }
   }
 

@@ -30,8 +30,10 @@ export interface RenderOptions {
   readonly apiKey: string
   /** Milliseconds between two looks at whether an effect has arrived; default 5 s. */
   readonly pollEvery?: number
-  /** Milliseconds before the first repeat of a read; doubles with each. Default 1 s. */
+  /** Longest pause before the first repeat of a read, in milliseconds; doubles with each. Default 1 s. */
   readonly retryAfter?: number
+  /** Numbers in [0, 1): share of the longest pause that is taken. Default: all of it. */
+  readonly random?: () => number
   /** Stands before every request: makes it, or throws without making it because Render is being left alone. */
   readonly guard?: <T>(call: () => Promise<T>) => Promise<T>
 }
@@ -52,12 +54,15 @@ export class RenderApi {
   readonly #url: string
   readonly #apiKey: string
   readonly #retryAfter: number
+  readonly #random: () => number
   readonly #guard: NonNullable<RenderOptions['guard']>
 
-  constructor({ url = 'https://api.render.com/v1', apiKey, retryAfter = 1_000, guard }: RenderOptions) {
+  constructor(options: RenderOptions) {
+    const { url = 'https://api.render.com/v1', apiKey, retryAfter = 1_000, random = () => 1, guard } = options
     this.#url = url.replace(/\/+$/, '')
     this.#apiKey = apiKey
     this.#retryAfter = retryAfter
+    this.#random = random
     this.#guard = guard ?? (call => call())
   }
 
@@ -131,7 +136,7 @@ export class RenderApi {
 
   /** Waits as long as Render asks, else longer each time. False if that would pass the deadline. */
   async #pause(response: Response | undefined, attempt: number, { clock, deadline, signal }: Patience) {
-    const pause = retryAfter(response, clock.now()) ?? this.#retryAfter * 2 ** (attempt - 1)
+    const pause = retryAfter(response, clock.now()) ?? this.#random() * this.#retryAfter * 2 ** (attempt - 1)
     if (clock.now() + pause > deadline) return false
     await clock.sleep(pause, signal)
     return !signal.aborted

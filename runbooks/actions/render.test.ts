@@ -5,6 +5,7 @@ import { afterEach, test } from 'node:test'
 import { ManualClock } from '../../test/run-simulation.ts'
 import { type Act, type ActionContext, NothingDone } from './action.ts'
 import { RenderStep, render } from './render.ts'
+import type { RenderOptions } from './render-api.ts'
 
 const apiKey = 'rnd_canaryKEY0123456789'
 const closing: (() => void)[] = []
@@ -87,9 +88,9 @@ class HurriedClock extends ManualClock {
   }
 }
 
-function job(url: string, fields: object, serviceId = 'srv-1') {
+function job(url: string, fields: object, serviceId = 'srv-1', more: Partial<RenderOptions> = {}) {
   const clock = new HurriedClock()
-  const action = render({ url, apiKey, pollEvery: 1_000 })
+  const action = render({ url, apiKey, pollEvery: 1_000, ...more })
   const step = RenderStep.parse({ name: 'a', tool: 'render', ...fields })
   const context: ActionContext = {
     ...{ run: 'r1', runbook: 'a', incident: 'i1', inputs: {}, clock },
@@ -222,6 +223,29 @@ test('what Render refuses, and what was never sent, has certainly changed nothin
   await assert.rejects(restart.run(plan), { name: 'NothingDone', message: /400 Not supported$/ })
   const nowhere = job(await nobody(), { action: 'restart_service' })
   await assert.rejects(nowhere.run(plan), { name: 'NothingDone', message: /unreachable \(ECONNREFUSED\)$/ })
+})
+
+test('a guard that does not make a call has certainly changed nothing; one that gave up on it leaves that open', async () => {
+  const { url, calls } = await serve()
+  let leaveAlone = false
+  const guarded = job(url, toThree, 'srv-1', {
+    async guard(call) {
+      if (leaveAlone) throw new Error('left alone for a moment')
+      return call()
+    },
+  })
+  const plan = await acting(guarded)
+  leaveAlone = true
+  await assert.rejects(guarded.run(plan), { name: 'NothingDone', message: /scale: not sent: left alone/ })
+  assert.ok(calls.every(call => !call.startsWith('POST')))
+  const late = job(url, toThree, 'srv-1', {
+    async guard(call) {
+      await call()
+      throw new Error('no answer in 30 s')
+    },
+  })
+  await assert.rejects(late.run(plan), error => !(error instanceof NothingDone))
+  assert.equal(calls.filter(call => call.startsWith('POST')).length, 1)
 })
 
 test('restart: done when every instance is a new one, which a later reader can tell as well', async () => {

@@ -96,6 +96,11 @@ export class ClickhouseFront {
     this.#faults.push(...faults)
   }
 
+  /** Has none of the next statements go wrong. */
+  heal(): void {
+    this.#faults = []
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url)
     const body = await bodyOf(request)

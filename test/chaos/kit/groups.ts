@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { type Admin, createClient } from '../../../pipelines/sources/kafka-client.ts'
 import { eventually } from '../../kit/eventually.ts'
 import { recordingLogger } from '../../kit/log.ts'
@@ -26,8 +27,9 @@ export class Groups {
     return new Groups(admin)
   }
 
-  close(): Promise<void> {
-    return this.#admin.disconnect()
+  /** A broker that was killed and came back does not always end the connections of those it forgot. */
+  async close(): Promise<void> {
+    await Promise.race([this.#admin.disconnect(), wait(5_000, undefined, { ref: false })])
   }
 
   /** Records behind what the group has committed, partition by partition. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { waitingStore } from '../../../pipelines/runtime/delivery.ts'
+import { Patience } from '../../../pipelines/runtime/retry.ts'
 import { openClickhouseStore } from '../../../sinks/clickhouse-store.ts'
+import { realClock, recordingLogger } from '../../kit/log.ts'
 import { writtenTables } from '../../kit/tables.ts'
 
 /** Rows of each table of a database, as reads see them. */
@@ -10,7 +13,10 @@ export type Counts = Readonly<Record<string, number>>
  * Answers how many each table has.
  */
 export async function assertSameRows(url: string, actual: string, expected: string): Promise<Counts> {
-  const store = await openClickhouseStore({ url, database: expected, timeout: 120_000 })
+  const opened = await openClickhouseStore({ url, database: expected, timeout: 120_000 })
+  // Whoever looks at the files of a table, as system.columns does, meets merges that have just removed some.
+  const around = { clock: realClock, logger: recordingLogger(), random: Math.random }
+  const store = waitingStore(opened, new Patience({ ...around, signal: AbortSignal.timeout(60_000) }))
   try {
     const counts: Record<string, number> = {}
     for (const { table, columns } of await writtenTables(store)) {
