@@ -46,6 +46,11 @@ export class Watermark {
     return this.#streams.get(stream)?.time ?? null
   }
 
+  /** Whether the stream was silent when last heard of. */
+  isIdle(stream: string): boolean {
+    return this.#streams.get(stream)?.idle ?? false
+  }
+
   /** Takes in a mark; true if the watermark moved. */
   observe(mark: Mark): boolean {
     for (const sibling of mark.siblings)

@@ -163,6 +163,7 @@ const Settings = z.strictObject({
         'How far the events of one topic partition may be out of order without being late: more than the export interval of its senders.',
       ),
       idleAfter: time('30s', 'Silence of a stream that was read to its end after which nobody waits for it.'),
+      forgetAfter: time('30d', 'Event time after which a service of which nothing came is forgotten.'),
       cluster: cluster.definition.config.prefault({}),
       sample: sample.definition.config.prefault({}),
       score: score.definition.config.prefault({}),

@@ -14,6 +14,7 @@ import { topics } from './topics.ts'
 export interface LogsOptions {
   readonly upstream: readonly string[]
   readonly window: Windowing
+  readonly forgetAfter: number
   readonly cluster: Parameters<typeof cluster>[0]
   readonly sample: z.output<typeof sample.definition.config>
   readonly scoreCounts: Parameters<typeof scoreCounts>[0]
@@ -21,10 +22,10 @@ export interface LogsOptions {
 
 /** Lines of a service to patterns, their counts, and the windows in which those are not as they used to be. */
 export function logs(options: LogsOptions): Graph {
-  const { upstream, window, cluster: clustering, sample: sampling, scoreCounts: scoring } = options
+  const { upstream, window, forgetAfter, sample: sampling } = options
   const source = { name: 'logs', topic: topics.logsByService, schema: LogLine, upstream } as const
   return pipeline<LogLine>(source, lines => {
-    const clustered = lines.through('cluster', cluster(clustering), { key: serviceKey })
+    const clustered = lines.through('cluster', cluster(options.cluster), { key: serviceKey, forgetAfter })
     clustered.late<LogLine>().to('log_lines', withoutPattern)
     const patterned = clustered.select('lines', isLine)
     // What is counted comes before it: a storm changes no count and hides no pattern.
@@ -35,7 +36,7 @@ export function logs(options: LogsOptions): Graph {
     const counts = patterned.through('count', count({}), { key: countKey, window }).to('log_counts', patternCountRow)
     patterns
       .merge(counts)
-      .through('score', scoreCounts(scoring), { key: serviceKey })
+      .through('score', scoreCounts(options.scoreCounts), { key: serviceKey, forgetAfter })
       .to('anomalies', anomalyRow)
       .publish(topics.anomalies, { key: ({ environment }) => environment })
   })

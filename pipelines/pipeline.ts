@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Bound, Event } from '../operators/operator.ts'
-import type { Windowing } from '../operators/window.ts'
+import { duration, type Windowing } from '../operators/window.ts'
 import type { Row } from '../sinks/store.ts'
 
 /** How events reach a step. */
@@ -15,6 +15,8 @@ export interface By<T> {
   readonly ordered?: boolean
   /** How far behind the watermark the step runs, in milliseconds; a window's own lateness is added to it. */
   readonly lateness?: number
+  /** Event time, in milliseconds, after which a key without events is forgotten, unless it waits for a timer. */
+  readonly forgetAfter?: number
 }
 
 export interface StepNode {
@@ -26,6 +28,7 @@ export interface StepNode {
   readonly window: Windowing | undefined
   readonly ordered: boolean
   readonly lateness: number
+  readonly forgetAfter: number | undefined
 }
 export interface SelectNode {
   readonly kind: 'select'
@@ -99,6 +102,7 @@ export class Stream<T> {
       window: by.window,
       ordered: by.ordered ?? !by.window,
       lateness: (by.lateness ?? 0) + (by.window?.lateness ?? 0),
+      forgetAfter: by.forgetAfter,
     })
   }
 
@@ -172,7 +176,11 @@ export function describe(graph: Graph): string {
     if (node.kind === 'late') return `${from} -> ${node.id} (late events)`
     if (node.kind === 'table') return `${from} => ${node.id} (table)`
     if (node.kind === 'topic') return `${from} => ${node.id} (topic${node.marks ? ', with marks' : ''})`
-    const how = [node.window ? `in ${JSON.stringify(node.window)}` : '', node.ordered ? 'ordered' : 'as they come']
+    const how = [
+      node.window ? `in ${JSON.stringify(node.window)}` : '',
+      node.ordered ? 'ordered' : 'as they come',
+      node.forgetAfter === undefined ? '' : `forgotten after ${duration(node.forgetAfter)}`,
+    ]
     return `${from} -> ${node.id} (${node.bound.name} ${JSON.stringify(node.bound.config)} ${how.filter(Boolean).join(', ')})`
   })
   return [`pipeline ${graph.name}`, ...lines.map(line => `  ${line}`)].join('\n')

@@ -74,6 +74,7 @@ export async function startPipelines(
       ...(isEntry ? { progress: progressOf(config) } : {}),
       upstream: graph.upstream.map(name => ({ name, partitions: partitions.get(name) ?? 0 })),
       // What lies in somebody else's topic may be old news to a new group; what was sent to us must not be missed.
+      isForeign: foreign.has(graph.topic),
       start: foreign.has(graph.topic) && config.log.in === 'kafka' ? config.log.start : 'earliest',
       checkpointEvery: Math.max(SHORTEST, config.checkpoints.every),
       idleEvery: Math.max(SHORTEST / 2, Math.min(1_000, config.detection.idleAfter / 4)),

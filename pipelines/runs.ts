@@ -103,8 +103,7 @@ export class RunsReader implements Reader {
     this.#catchUp(partition, batch.next)
     const state = JSON.stringify(this.#executor.snapshot(partition))
     const { checkpoints } = this.#options
-    const changed = new Map([[STATE, state]])
-    await checkpoints.save(this.#at(partition), { next: batch.next, full: true, changed, removed: [] })
+    await checkpoints.save(this.#at(partition), { next: batch.next, full: true, entries: [[STATE, state]] })
     await this.#subscription?.commit(topics.runs, partition, batch.next)
   }
 

@@ -2,9 +2,9 @@ import type { Channel } from 'node:diagnostics_channel'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../operators/clock.ts'
 import { systemClock } from './clock.ts'
-import { type CheckpointReport, checkpointed } from './runtime/checkpoint-report.ts'
-import { type EmissionReport, emissions, type RevocationReport, revocations } from './runtime/reports.ts'
-import { type BatchReport, batches } from './runtime/runner.ts'
+import { type CheckpointReport, checkpointReports } from './runtime/checkpoint-report.ts'
+import { type RevocationReport, revocations } from './runtime/revocation-report.ts'
+import { type BatchReport, batches } from './runtime/task.ts'
 
 // What the agent tells of itself, for Prometheus: in base units, with labels whose values are known beforehand. Services,
 // series and patterns are data, never labels.
@@ -41,7 +41,7 @@ export function metricsTable(): string {
 
 /** The metrics of this program, without those that come with Node. */
 function ownMetrics(registry: Registry, clock: Clock): Observing {
-  const observing = [observeBatches(registry, clock), observeEmissions(registry), observeCheckpoints(registry, clock)]
+  const observing = [observeBatches(registry, clock), observeSteps(registry), observeCheckpoints(registry, clock)]
   return { stop: () => observing.forEach(each => void each.stop()) }
 }
 
@@ -93,7 +93,7 @@ function observeBatches(registry: Registry, clock: Clock): Observing {
   return both(batch, revoked)
 }
 
-function observeEmissions(registry: Registry): Observing {
+function observeSteps(registry: Registry): Observing {
   const registers = [registry]
   const late = new Counter({
     name: 'opsagent_late_events_total',
@@ -107,7 +107,7 @@ function observeEmissions(registry: Registry): Observing {
     labelNames: ['step', 'reason'],
     registers,
   })
-  return observe(emissions, ({ pipeline, emitted }: EmissionReport) => {
+  return observe(batches, ({ pipeline, emitted }: BatchReport) => {
     for (const { step } of emitted.late) late.inc({ step: `${pipeline}.${step}` })
     for (const [step, reasons] of emitted.dropped)
       for (const [reason, count] of Object.entries(reasons)) dropped.inc({ step: `${pipeline}.${step}`, reason }, count)
@@ -140,7 +140,7 @@ function observeCheckpoints(registry: Registry, clock: Clock): Observing {
     labelNames: [...of, 'kind'],
     registers,
   })
-  const saved = observe(checkpointed, (report: CheckpointReport) => {
+  const saved = observe(checkpointReports, (report: CheckpointReport) => {
     const kind = report.full ? 'full' : 'changes'
     age.since(placeOf(report), report.at)
     took.observe({ pipeline: report.pipeline, kind }, report.took / 1_000)

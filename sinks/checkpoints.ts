@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Row, Store } from './store.ts'
 
 /** One partition of one pipeline. */
@@ -14,12 +15,27 @@ export interface Checkpoint {
   readonly entries: Map<string, string>
 }
 
+/** What it is made of: how many saves, and how many entries those have written. */
+export interface CheckpointExtent {
+  readonly saves: number
+  readonly written: number
+}
+
+export type LoadedCheckpoint = Checkpoint & CheckpointExtent
+
 export interface CheckpointChanges {
   readonly next: number
-  /** `changed` is the whole state, and what it lacks is gone. */
+  /** `entries` is the whole state, and what it lacks is gone. */
   readonly full: boolean
-  readonly changed: ReadonlyMap<string, string>
-  readonly removed: readonly string[]
+  /** Names with their JSON, or null where the name is gone; each once, and asked for as it is written. */
+  readonly entries: Iterable<readonly [name: string, json: string | null]>
+}
+
+/** What a save wrote, and what the checkpoint is now made of. */
+export interface Saved extends CheckpointExtent {
+  readonly entries: number
+  /** Characters of JSON. */
+  readonly bytes: number
 }
 
 /**
@@ -28,12 +44,12 @@ export interface CheckpointChanges {
  */
 export interface Checkpoints {
   /** The newest one that was written whole; undefined: never checkpointed. */
-  load(at: CheckpointKey): Promise<Checkpoint | undefined>
+  load(at: CheckpointKey): Promise<LoadedCheckpoint | undefined>
   /**
-   * Resolves once it is durable; after a rejection the same call may be made again. Changes build on what this very
-   * object loaded or saved last. Names are not empty.
+   * Resolves once it is durable. Changes build on what this very object loaded or saved last; after a rejection that is
+   * still what was before, so the next save has to be a full one. Names are not empty.
    */
-  save(at: CheckpointKey, changes: CheckpointChanges): Promise<void>
+  save(at: CheckpointKey, changes: CheckpointChanges): Promise<Saved>
 }
 
 /** One call of `save`: its name, and how many entries it wrote. */
@@ -65,6 +81,11 @@ const FORMAT = 1
 /** Entries read by one query: what its rows weigh is what the event loop is held for. */
 const PAGE = 1_000
 
+/** Rows, and characters of JSON, of one insert: what of a state is in memory twice. */
+const PIECE = { rows: 2_000, bytes: 2 * 1024 * 1024 }
+/** How long the event loop may be held before others get their turn, in milliseconds. */
+const TURN = 10
+
 /**
  * Checkpoints in the table of that name. A save writes the entries that changed, then the manifest: a row with the next
  * offset and the names of all saves since the last full one, its own included. Rows count only through a manifest that
@@ -80,43 +101,74 @@ export function storedCheckpoints(store: Store, options: StoredCheckpointsOption
   return {
     async load(at) {
       const found = await newest(store, at)
-      if (found) chains.set(nameOf(at), found.manifest)
-      return found && { next: found.manifest.next, entries: found.entries }
+      if (!found) return undefined
+      chains.set(nameOf(at), found.manifest)
+      return { next: found.manifest.next, entries: found.entries, ...extentOf(found.manifest) }
     },
 
-    async save(at, { next, full, changed, removed }) {
+    async save(at, { next, full, entries }) {
       const known = chains.get(nameOf(at))
       if (!full && !known)
         throw new Error(`checkpoint of ${nameOf(at)}: changes build on nothing; load it, or save the whole state first`)
       const before = known ?? (await manifestsOf(store, at))[0]
       const id = `${writer}/${++saves}`
-      const chain = following(before, next, full, [id, changed.size + removed.length])
-      const row = (entry: string, value: string, gone: boolean): Row => ({
-        ...{ pipeline: at.pipeline, topic: at.topic, partition: at.partition, generation: chain.generation, entry },
-        ...{ save: id, sequence: chain.sequence, next, removed: gone, value },
+      const place = { generation: full || !before ? next : before.generation, sequence: (before?.sequence ?? 0) + 1 }
+      const row = (entry: string, json: string | null): Row => ({
+        ...{ pipeline: at.pipeline, topic: at.topic, partition: at.partition, ...place, entry },
+        ...{ save: id, next, removed: json === null, value: json ?? '' },
       })
-      const entries = [...changed].map(([name, json]) => row(written(name), json, false))
-      for (const name of removed) entries.push(row(written(name), '', true))
-      await store.insert('checkpoints', entries, id)
+      const size = await insertAll(store, entries, row)
+      const earlier = full ? [] : (before?.saves ?? [])
+      const chain: Chain = { ...place, saves: [...earlier, [id, size.entries]] }
       const manifest = JSON.stringify({ format: FORMAT, saves: chain.saves })
-      await store.insert('checkpoints', [row(MANIFEST, manifest, false)], `${id}/manifest`)
+      await store.insert('checkpoints', [row(MANIFEST, manifest)])
       chains.set(nameOf(at), chain)
-      if (!full) return
-      const count = (fulls.get(nameOf(at)) ?? 0) + 1
-      fulls.set(nameOf(at), count)
-      if (count % pruneEvery === 0) await prune(store, at)
+      if (full) await pruneNowAndThen(at)
+      return { ...size, ...extentOf(chain) }
     },
+  }
+
+  async function pruneNowAndThen(at: CheckpointKey): Promise<void> {
+    const count = (fulls.get(nameOf(at)) ?? 0) + 1
+    fulls.set(nameOf(at), count)
+    if (count % pruneEvery === 0) await prune(store, at)
   }
 }
 
-const nameOf = ({ pipeline, topic, partition }: CheckpointKey): string => `${pipeline} ${topic}/${partition}`
-
-function following(before: Chain | undefined, next: number, full: boolean, save: Save): Chain {
-  const sequence = (before?.sequence ?? 0) + 1
-  return full || !before
-    ? { generation: next, sequence, saves: [save] }
-    : { generation: before.generation, sequence, saves: [...before.saves, save] }
+/** Writes the entries piece by piece, giving way to others in between. */
+async function insertAll(
+  store: Store,
+  entries: CheckpointChanges['entries'],
+  row: (entry: string, json: string | null) => Row,
+): Promise<{ entries: number; bytes: number }> {
+  const total = { entries: 0, bytes: 0 }
+  let rows: Row[] = []
+  let bytes = 0
+  let turn = performance.now()
+  for (const [name, json] of entries) {
+    rows.push(row(written(name), json))
+    bytes += json?.length ?? 0
+    total.entries++
+    if (rows.length >= PIECE.rows || bytes >= PIECE.bytes) {
+      await store.insert('checkpoints', rows)
+      total.bytes += bytes
+      rows = []
+      bytes = 0
+    } else if (performance.now() - turn < TURN) continue
+    else await setImmediate()
+    turn = performance.now()
+  }
+  await store.insert('checkpoints', rows)
+  total.bytes += bytes
+  return total
 }
+
+const extentOf = ({ saves }: Chain): CheckpointExtent => ({
+  saves: saves.length,
+  written: saves.reduce((sum, [, rows]) => sum + rows, 0),
+})
+
+const nameOf = ({ pipeline, topic, partition }: CheckpointKey): string => `${pipeline} ${topic}/${partition}`
 
 const HERE = 'pipeline = {pipeline:String} AND topic = {topic:String} AND partition = {partition:UInt32}'
 
@@ -210,21 +262,28 @@ const read = (entry: string): string => (entry.startsWith('"') ? (JSON.parse(ent
 
 /** Checkpoints that are gone with the process; for tests and for what need not survive. */
 export function memoryCheckpoints(): Checkpoints {
-  const kept = new Map<string, Checkpoint>()
+  const kept = new Map<string, LoadedCheckpoint>()
   return {
     async load(at) {
       const checkpoint = kept.get(nameOf(at))
-      return checkpoint && { next: checkpoint.next, entries: new Map(checkpoint.entries) }
+      return checkpoint && { ...checkpoint, entries: new Map(checkpoint.entries) }
     },
-    async save(at, { next, full, changed, removed }) {
+    async save(at, { next, full, entries }) {
       const before = kept.get(nameOf(at))
       if (!before && !full)
         throw new Error(`checkpoint of ${nameOf(at)}: changes build on nothing; load it, or save the whole state first`)
-      if (before && before.next > next) return
-      const entries = new Map(full ? [] : before?.entries)
-      for (const [name, json] of changed) entries.set(name, json)
-      for (const name of removed) entries.delete(name)
-      kept.set(nameOf(at), { next, entries })
+      const state = new Map(full ? [] : before?.entries)
+      const size = { entries: 0, bytes: 0 }
+      for (const [name, json] of entries) {
+        if (json === null) state.delete(name)
+        else state.set(name, json)
+        size.entries++
+        size.bytes += json?.length ?? 0
+      }
+      const extent = full || !before ? { saves: 0, written: 0 } : before
+      const grown = { saves: extent.saves + 1, written: extent.written + size.entries }
+      if (!before || before.next <= next) kept.set(nameOf(at), { next, entries: state, ...grown })
+      return { ...size, ...grown }
     },
   }
 }

@@ -46,13 +46,11 @@ export class ClientStore implements Store {
     this.#writers = new Lanes(options.writers)
   }
 
-  async insert(table: string, rows: readonly Row[], token?: string): Promise<void> {
+  async insert(table: string, rows: readonly Row[]): Promise<void> {
     if (!NAME.test(table)) throw new Error(`table '${table}' is not a table's name`)
     const cursor = { at: 0 }
-    for (let piece = 0; cursor.at < rows.length; piece++)
-      await this.#use(this.#writers, client =>
-        write(client, insertStatement(table, token && `${token}/${piece}`), rows, cursor, this.#options.piece),
-      )
+    while (cursor.at < rows.length)
+      await this.#use(this.#writers, client => write(client, insertStatement(table), rows, cursor, this.#options.piece))
   }
 
   async query<T = Row>(sql: string, params: Readonly<Record<string, unknown>> = {}): Promise<T[]> {
@@ -112,21 +110,14 @@ class Lanes {
 }
 
 /**
- * The settings stand in the statement because a connection to the embedded engine keeps what is `SET` on it: a token
- * given to the client's own settings would silently swallow every later insert.
+ * The settings stand in the statement because a connection to the embedded engine keeps what is `SET` on it.
  * - an unknown column is an error, not a value lost
  * - rows are acknowledged when they are written, not when they are queued
  * - a replay of old files may touch any number of months at once
  */
-function insertStatement(table: string, token: string | undefined): string {
-  const settings = [
-    ...(token ? [`insert_deduplication_token = '${token.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`] : []),
-    'input_format_skip_unknown_fields = 0',
-    'async_insert = 0',
-    'max_partitions_per_insert_block = 0',
-  ]
-  return `INSERT INTO ${table} SETTINGS ${settings.join(', ')} FORMAT JSONEachRow`
-}
+const insertStatement = (table: string): string =>
+  `INSERT INTO ${table} SETTINGS input_format_skip_unknown_fields = 0, async_insert = 0, ` +
+  'max_partitions_per_insert_block = 0 FORMAT JSONEachRow'
 
 async function write(
   client: ClickHouseClient,

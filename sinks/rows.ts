@@ -132,6 +132,8 @@ export function deadLetterRow(dead: DeadLetter): Row {
   const { topic, partition, offset, index, reason, detail, value, headers, appendedAt } = dead
   return {
     ...{ topic, partition, offset, index, reason, detail, headers },
+    step: dead.step ?? '',
+    origin_stream: dead.originStream ?? '',
     value: value?.subarray(0, LONGEST).toString('base64') ?? '',
     value_bytes: value?.length ?? null,
     appended_at: Math.floor(appendedAt),

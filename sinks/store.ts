@@ -24,11 +24,11 @@ export interface Store {
   /** Where it is, for messages; never with credentials. */
   readonly address: string
   /**
-   * Resolves once the rows are durable. A retry with the same token writes nothing twice; rows with equal identity
-   * replace each other (each table's ORDER BY is its identity).
+   * Resolves once the rows are durable. Writing them again is harmless: rows with equal identity replace each other
+   * (each table's ORDER BY is its identity).
    * @throws {SinkError}
    */
-  insert(table: string, rows: readonly Row[], token?: string): Promise<void>
+  insert(table: string, rows: readonly Row[]): Promise<void>
   /** Runs a query with bound parameters (`{name:Type}`); rows as JSON objects. @throws {SinkError} */
   query<T = Row>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<T[]>
   /** Runs a statement that returns no rows. @throws {SinkError} */

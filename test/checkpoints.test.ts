@@ -27,9 +27,9 @@ function mortal(inserts: number, written: boolean): Store {
     ...{ address: store.address, check: () => store.check(), close: () => store.close() },
     query: (sql, params) => store.query(sql, params),
     command: sql => store.command(sql),
-    async insert(table, rows, token) {
-      if (left-- > 0) return store.insert(table, rows, token)
-      if (written && left === -1) await store.insert(table, rows, token)
+    async insert(table, rows) {
+      if (left-- > 0) return store.insert(table, rows)
+      if (written && left === -1) await store.insert(table, rows)
       throw new Error('killed')
     },
   }
@@ -62,7 +62,7 @@ describe('checkpoints in the store', () => {
           full: change.full && (index > 0 || !loaded),
         }))
         for (const change of later) await next.save(at, change)
-        const base = { next: from, full: true, changed: state, removed: [] }
+        const base = { next: from, full: true, entries: [...state] }
         const found = await storedCheckpoints(store).load(at)
         assert.ok(equal(found!.entries, stateAfter([base, ...later])), `found ${JSON.stringify([...found!.entries])}`)
         assert.equal(found!.next, later.at(-1)!.next)
@@ -115,25 +115,25 @@ describe('checkpoints in the store', () => {
       )
       return rows.map(({ generation }) => generation)
     }
-    const save = (next: number): Promise<void> =>
-      checkpoints.save(at, { next, full: next % 2 === 1, changed: new Map([['a', `${next}`]]), removed: [] })
+    const save = (next: number): Promise<unknown> =>
+      checkpoints.save(at, { next, full: next % 2 === 1, entries: [['a', `${next}`]] })
     for (let next = 1; next < 15; next++) await save(next)
     assert.deepEqual(await generations(), [1, 3, 5, 7, 9, 11, 13])
     await save(15)
     assert.deepEqual(await generations(), [15])
     await save(16)
-    assert.deepEqual(await storedCheckpoints(store).load(at), { next: 16, entries: new Map([['a', '16']]) })
+    assert.deepEqual((await storedCheckpoints(store).load(at))?.entries, new Map([['a', '16']]))
   })
 
   test('entries that are missing are noticed: the one before is taken, or the loss is named', async () => {
     const at = fresh()
     const checkpoints = storedCheckpoints(store)
-    await checkpoints.save(at, { next: 1, full: true, changed: new Map([['a', '1']]), removed: [] })
+    await checkpoints.save(at, { next: 1, full: true, entries: [['a', '1']] })
     const value = JSON.stringify({ format: 1, saves: [['lost/1', 3]] })
     await store.insert('checkpoints', [
       { ...at, generation: 1, entry: '', save: 'lost/1', sequence: 2, next: 2, value },
     ])
-    assert.deepEqual(await storedCheckpoints(store).load(at), { next: 1, entries: new Map([['a', '1']]) })
+    assert.equal((await storedCheckpoints(store).load(at))?.next, 1)
     await store.command(`ALTER TABLE checkpoints DROP PARTITION ('${at.pipeline}', '${at.topic}', ${at.partition}, 1)`)
     await store.insert('checkpoints', [
       { ...at, generation: 1, entry: '', save: 'lost/2', sequence: 2, next: 2, value },
@@ -152,9 +152,9 @@ describe('checkpoints in the store', () => {
     const at = fresh()
     const changed = new Map(Array.from({ length: 10_000 }, (_, key) => [`count/production/service-${key}`, state(key)]))
     const checkpoints = storedCheckpoints(store)
-    const saved = await timed(() => checkpoints.save(at, { next: 1, full: true, changed, removed: [] }))
+    const saved = await timed(() => checkpoints.save(at, { next: 1, full: true, entries: changed }))
     const few = new Map([...changed].slice(0, 100))
-    const delta = await timed(() => checkpoints.save(at, { next: 2, full: false, changed: few, removed: [] }))
+    const delta = await timed(() => checkpoints.save(at, { next: 2, full: false, entries: few }))
     const loaded = await timed(() => storedCheckpoints(store).load(at))
     assert.equal(loaded.value?.entries.size, 10_000)
     t.diagnostic(

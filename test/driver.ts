@@ -16,6 +16,9 @@ export class Driver {
 
   readonly #producer: string | undefined
   #sent = 0
+  #saved = new Map<string, string>()
+  /** What steps failed of, and are to go on without. */
+  readonly setAside = new Map<string, Error>()
 
   /**
    * `producer`: who sends, each event once, whatever origins they bear. Without, an event is known by its origin, and one
@@ -50,11 +53,29 @@ export class Driver {
     return this
   }
 
-  /** Loses everything but the state, which passes through JSON text. */
+  /** Saves what has changed, as a checkpoint does. */
+  save(): this {
+    for (const [name, json] of this.#engine.changes())
+      if (json === null) this.#saved.delete(name)
+      else this.#saved.set(name, json)
+    return this
+  }
+
+  /** Saves the whole state, as a checkpoint does now and then. */
+  saveAll(): this {
+    this.#saved = new Map(this.#engine.snapshot())
+    return this
+  }
+
+  /** Saves, and loses everything but what was saved, which has passed through JSON text. */
   crash(): this {
-    const state = new Map(this.#engine.snapshot())
+    return this.save().restore()
+  }
+
+  /** Goes back to what was saved. */
+  restore(): this {
     this.#engine = this.#fresh()
-    assert.deepEqual(this.#engine.restore(state), [])
+    assert.deepEqual(this.#engine.restore(this.#saved), [])
     return this
   }
 
@@ -74,7 +95,8 @@ export class Driver {
   }
 
   #fresh(): Engine {
-    return new Engine(this.#graph, { stream: `${this.#graph.name}/0`, siblings: [`${this.#graph.name}/0`] })
+    const stream = `${this.#graph.name}/0`
+    return new Engine(this.#graph, { stream, siblings: [stream], setAside: this.setAside })
   }
 
   #take(): void {

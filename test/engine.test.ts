@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { defineOperator, drop, type Event } from '../operators/operator.ts'
 import { hopping, session, tumbling } from '../operators/window.ts'
 import { describe as describePipeline, type Graph, pipeline } from '../pipelines/pipeline.ts'
+import { StepFailure } from '../pipelines/runtime/step-failure.ts'
 import { Driver } from './driver.ts'
 
 const Letter = z.object({ key: z.string(), text: z.string() })
@@ -113,6 +114,8 @@ const whole = (events: Event<Letter>[], window = tumbling(10)): ReturnType<typeo
 
 const windows = fc.constantFrom(tumbling(10), hopping(20, 5), session(7))
 
+const saving = fc.array(fc.constantFrom('no', 'changes', 'all'), { maxLength: 60 })
+
 describe('engine', () => {
   test('the order of arrival does not matter while the watermark waits', () =>
     fc.assert(
@@ -147,9 +150,9 @@ describe('engine', () => {
       { numRuns: 150 },
     ))
 
-  test('a crash between any two events changes nothing', () =>
+  test('a crash between any two events changes nothing, whatever was saved when', () =>
     fc.assert(
-      fc.property(letters, windows, fc.nat(60), (events, window, at) => {
+      fc.property(letters, windows, fc.nat(60), saving, (events, window, at, saves) => {
         const driver = new Driver(graph(window))
         let newest = 0
         events.forEach((one, index) => {
@@ -157,10 +160,64 @@ describe('engine', () => {
           driver.send(one)
           newest = Math.max(newest, one.time)
           driver.advance(newest - 5)
+          if (saves[index] === 'changes') driver.save()
+          if (saves[index] === 'all') driver.saveAll()
         })
         assert.deepEqual(everything(driver.crash().advance(10_000)), whole(events, window))
       }),
-      { numRuns: 100 },
+      { numRuns: 200 },
+    ))
+
+  test('an event that waits is saved once, however often the state is', () => {
+    const driver = new Driver(graph())
+    for (let offset = 0; offset < 50; offset++) driver.send(event('a', offset, 1_000 + offset, 'x', 'p'))
+    const chunks = () => [...driver.engine.changes()].filter(([name]) => name.startsWith('chained\t'))
+    assert.deepEqual(
+      chunks().map(([name]) => name),
+      ['chained\t0'],
+    )
+    driver.send(event('a', 50, 1_050, 'x', 'p'))
+    const [[name, json]] = chunks() as [[string, string]]
+    assert.equal(name, 'chained\t1')
+    assert.equal((JSON.parse(json) as unknown[]).length, 1)
+    driver.advance(1_050)
+    assert.deepEqual(chunks(), [['chained\t0', null]])
+  })
+
+  test('a key without events is forgotten in time, wherever the watermark stops on its way', () =>
+    fc.assert(
+      fc.property(fc.array(fc.nat(60), { maxLength: 30 }), fc.array(fc.boolean(), { maxLength: 30 }), (gaps, stops) => {
+        let clock = 0
+        const events = gaps.map((gap, offset) => {
+          clock += gap
+          return event('a', offset, clock, 'x', 'p')
+        })
+        const forgetful = pipeline<Letter>({ name: 'f', topic: 'in', schema: Letter, upstream: [] }, letters => {
+          letters
+            .through('chained', chain({}), { key: letter => letter.key, forgetAfter: 40 })
+            .to('chains', row => ({ ...(row.value as object) }))
+        })
+        const run = (stops: readonly boolean[]) => {
+          const driver = new Driver(forgetful)
+          events.forEach((one, index) => {
+            driver.send(one)
+            if (stops[index]) driver.advance(one.time)
+          })
+          driver.advance(clock + 1)
+          const { keys } = driver.engine.steps().get('chained')!
+          assert.equal(keys, events.length === 0 ? 0 : 1)
+          driver.advance(clock + 40)
+          assert.equal(driver.engine.steps().get('chained')!.keys, 0)
+          return driver.read('chains').map(({ text }) => text)
+        }
+        let length = 0
+        const expected = gaps.map((gap, index) => {
+          length = index > 0 && gap >= 40 ? 1 : Math.min(8, length + 1)
+          return 'p'.repeat(length)
+        })
+        assert.deepEqual(run(stops), expected)
+        assert.deepEqual(run([]), expected)
+      }),
     ))
 
   test('events that are sent again change nothing', () =>
@@ -244,7 +301,7 @@ describe('engine', () => {
     assert.deepEqual(sessions(true), sessions(false))
   })
 
-  test('a step that throws sets the event aside and goes on', () => {
+  test('a step that throws says on what, and goes on without what is set aside', () => {
     const fragile = defineOperator({
       name: 'fail',
       summary: 'Fails on x.',
@@ -263,11 +320,36 @@ describe('engine', () => {
         letters.through('fragile', fragile({}), { key: ({ key }) => key }).to('n', ({ value }) => ({ value }))
       }),
     )
-    driver.send(event('a', 0, 1, 'k', 'p'), event('a', 1, 2, 'k', 'x'), event('a', 2, 3, 'k', 'p')).advance(10)
+    driver.send(event('a', 0, 1, 'k', 'p'), event('a', 1, 2, 'k', 'x'), event('a', 2, 3, 'k', 'p')).saveAll()
+    const failure = thrown(() => driver.advance(10))
+    assert.ok(failure instanceof StepFailure)
+    assert.equal(failure.message, "step 'fragile' failed on event a/1/0 of key 'k': x is too much")
+    driver.setAside.set(failure.id, failure)
+    driver.restore().advance(10)
     assert.deepEqual(driver.read('n'), [{ value: 1 }, { value: 2 }])
     assert.deepEqual(
-      driver.dead.map(({ step, error }) => [step, error.message]),
-      [['fragile', 'x is too much']],
+      driver.dead.map(({ step, event }) => [step, event.origin.offset]),
+      [['fragile', 1]],
+    )
+  })
+
+  test('what has no state sets aside the event it throws on at once', () => {
+    const driver = new Driver(
+      pipeline<Letter>({ name: 'fragile', topic: 'in', schema: Letter, upstream: [] }, letters => {
+        const fails = (): never => {
+          throw new Error('no')
+        }
+        letters.select('some', fails).to('none', () => ({}))
+        letters.to('rows', ({ value }) => (value.text === 'x' ? fails() : { ...value }))
+        letters.publish('out', { key: ({ text }) => (text === 'y' ? fails() : text) })
+      }),
+    )
+    driver.send(event('a', 0, 1, 'k', 'x'), event('a', 1, 2, 'k', 'y'))
+    assert.equal(driver.read('rows').length, 1)
+    assert.equal(driver.published('out').length, 1)
+    assert.deepEqual(
+      driver.dead.map(({ step }) => step),
+      ['some', 'rows', 'some', 'out'],
     )
   })
 
@@ -312,3 +394,12 @@ describe('engine', () => {
     )
   })
 })
+
+function thrown(work: () => unknown): unknown {
+  try {
+    work()
+  } catch (error) {
+    return error
+  }
+  return undefined
+}

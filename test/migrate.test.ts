@@ -108,7 +108,7 @@ test('each table says its identity and why writing twice is harmless, and may be
       assert.match(statement.trim(), /^-- .*Identity: [\s\S]*\n-- Writing twice is harmless: /, name)
       assert.match(statement, /\nCREATE TABLE IF NOT EXISTS [a-z_]+ \(/, name)
       assert.match(statement, /ENGINE = ReplacingMergeTree/, name)
-      assert.match(statement, /non_replicated_deduplication_window = \d+/, name)
+      assert.doesNotMatch(statement, /deduplication_window/, name)
     }
   }
 })

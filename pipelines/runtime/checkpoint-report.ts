@@ -1,19 +1,20 @@
 import { channel } from 'node:diagnostics_channel'
 
-/** A checkpoint that was written; published on the diagnostics channel `ops-agent:checkpoint`. */
+/** What a save of a partition's state was; published on the diagnostics channel `ops-agent:checkpoint`. */
 export interface CheckpointReport {
   readonly pipeline: string
   readonly topic: string
   readonly partition: number
-  /** Names written, those that are gone among them, and the characters of their JSON texts. */
+  /** Names written, those that are gone included. */
   readonly entries: number
+  /** Characters of JSON written. */
   readonly bytes: number
-  /** Whether it is the whole state, and not what has changed since the one before. */
+  /** The whole state, not just what had changed. */
   readonly full: boolean
-  /** Milliseconds it took, its rows not counted. */
+  /** Milliseconds from its beginning until it was durable. */
   readonly took: number
-  /** Wall clock when it was durable, in milliseconds since 1970. */
+  /** When it was durable, by the wall clock. */
   readonly at: number
 }
 
-export const checkpointed = channel('ops-agent:checkpoint')
+export const checkpointReports = channel('ops-agent:checkpoint')

@@ -3,6 +3,7 @@ import { type Mark, type StreamState, Watermark } from '../../operators/watermar
 import type { Row } from '../../sinks/store.ts'
 import type { Graph, Node, StepNode, TopicNode } from '../pipeline.ts'
 import { KeyedStep, type StepFates } from './keyed-step.ts'
+import type { SetAside } from './step-failure.ts'
 
 /** A record to be published: an event of a step, or this pipeline's own progress for every partition of the topic. */
 export type Output =
@@ -39,7 +40,7 @@ export interface Fates {
 }
 
 /** The state of an engine as named JSON texts; `null` stands for a name that is gone. */
-export type Entries = Map<string, string | null>
+export type Entries = Generator<[name: string, json: string | null]>
 
 export interface EngineOptions {
   /** Streams to wait for although nothing was heard of them yet. */
@@ -47,6 +48,8 @@ export interface EngineOptions {
   /** What this engine's own progress is called, and its siblings': `pipeline/partition`. */
   readonly stream: string
   readonly siblings: readonly string[]
+  /** What steps have failed of too often, and go on without. */
+  readonly setAside?: SetAside
 }
 
 interface Meta {
@@ -122,13 +125,23 @@ export class Engine {
 
   /** Takes a mark of the source; moves the steps on and tells the readers of our topics. */
   mark(mark: Mark): void {
-    if (this.#watermark.observe(mark)) this.#advance(this.#watermark.time!)
+    for (const _ of this.marking(mark));
+  }
+
+  /** The same bit by bit, for who may have to give way to others in between; it must be run to its end. */
+  *marking(mark: Mark): Generator<void> {
+    if (this.#watermark.observe(mark)) yield* this.#advance(this.#watermark.time!)
     this.#tell()
   }
 
   /** Event time already announced by a stream of the source, or null. */
   announced(stream: string): EventTime | null {
     return this.#watermark.timeOf(stream)
+  }
+
+  /** Whether a stream of the source was silent when last heard of. */
+  isIdle(stream: string): boolean {
+    return this.#watermark.isIdle(stream)
   }
 
   /** Hands out what was emitted since the last call, and what became of the events. */
@@ -147,34 +160,46 @@ export class Engine {
     )
   }
 
-  /** Names changed since the last call. */
-  changes(): Entries {
-    const entries: Entries = new Map([[META, this.#meta()]])
-    for (const step of this.#steps.values())
-      for (const [key, json] of step.changes()) entries.set(`${step.node.id}\n${key}`, json)
-    return entries
+  /** How many names a whole save has, about. */
+  get size(): number {
+    return [...this.#steps.values()].reduce((sum, { size }) => sum + size, 1)
   }
 
-  /** The whole state. */
-  snapshot(): Map<string, string> {
-    const entries = new Map([[META, this.#meta()]])
+  /** Names changed since the last call, one by one; null: the name is gone. Events and marks have to wait meanwhile. */
+  *changes(): Entries {
+    yield [META, this.#meta()]
     for (const step of this.#steps.values())
-      for (const [key, json] of step.snapshot()) entries.set(`${step.node.id}\n${key}`, json)
-    return entries
+      for (const [name, json] of step.changes()) yield [`${step.node.id}${name}`, json]
+  }
+
+  /** The whole state, name by name; later changes build on it. */
+  *snapshot(): Generator<[name: string, json: string]> {
+    yield [META, this.#meta()]
+    for (const step of this.#steps.values())
+      for (const [name, json] of step.snapshot()) yield [`${step.node.id}${name}`, json]
   }
 
   /** Puts back a whole state; answers the ids of steps whose state is gone or of a version that cannot be read. */
   restore(entries: ReadonlyMap<string, string>): string[] {
+    const restoring = this.restoring(entries)
+    for (;;) {
+      const { done, value } = restoring.next()
+      if (done) return value
+    }
+  }
+
+  /** The same bit by bit. */
+  *restoring(entries: ReadonlyMap<string, string>): Generator<void, string[]> {
     const abandoned = new Set<string>()
     const steps = new Map([...this.#steps.values()].map(step => [step.node.id, step]))
+    const meta = entries.get(META)
+    if (meta !== undefined) this.#restoreMeta(JSON.parse(meta) as Meta)
     for (const [name, json] of entries) {
-      if (name === META) {
-        this.#restoreMeta(JSON.parse(json) as Meta)
-        continue
-      }
-      const cut = name.indexOf('\n')
+      if (name === META) continue
+      const cut = name.search(/[\n\t]/)
       const id = name.slice(0, cut)
-      if (!steps.get(id)?.restore(name.slice(cut + 1), json)) abandoned.add(id)
+      if (!steps.get(id)?.restore(name.slice(cut), json)) abandoned.add(id)
+      yield
     }
     return [...abandoned]
   }
@@ -194,24 +219,28 @@ export class Engine {
     this.#positions = new Map(Object.entries(meta.positions))
     this.#published = meta.published
     this.#told = meta.told
-    if (meta.time !== null) this.#propagate(meta.time, (step, watermark) => step.resume(watermark))
+    if (meta.time === null) return
+    for (const [index, node] of this.#graph.nodes.entries())
+      this.#times[index] =
+        this.#steps.get(index)?.resume(this.#inputOf(node, meta.time)) ?? this.#inputOf(node, meta.time)
   }
 
   #keyedStep(node: StepNode, index: number): KeyedStep {
-    return new KeyedStep(node, {
-      event: event => this.#emit(index, event),
-      late: event => {
+    const outlet = {
+      event: (event: Event<unknown>) => this.#emit(index, event),
+      late: (event: Event<unknown>) => {
         this.#emitted.late.push({ step: node.id, event })
         for (const child of this.#late[index]!) this.#emit(child, event)
       },
-      dropped: reason => {
+      dropped: (reason: string) => {
         const { dropped } = this.#emitted
         const reasons = dropped.get(node.id) ?? {}
         reasons[reason] = (reasons[reason] ?? 0) + 1
         dropped.set(node.id, reasons)
       },
-      dead: (event, error) => this.#emitted.dead.push({ step: node.id, event, error }),
-    })
+      dead: (event: Event<unknown>, error: Error) => this.#emitted.dead.push({ step: node.id, event, error }),
+    }
+    return new KeyedStep(node, outlet, this.#options.setAside ?? new Map())
   }
 
   /** Hands what came out of a node to all that read it. */
@@ -223,12 +252,25 @@ export class Engine {
     const node = this.#graph.nodes[index]!
     if (node.kind === 'step') this.#steps.get(index)!.accept(event, edge, this.#eventIsLate)
     else if (node.kind === 'select') {
-      if (node.test(event.value)) this.#emit(index, event)
-    } else if (node.kind === 'table') {
-      const rows = this.#emitted.rows.get(node.id)
-      if (rows) rows.push(node.row(event))
-      else this.#emitted.rows.set(node.id, [node.row(event)])
-    } else if (node.kind === 'topic') this.#publish(node, event)
+      if (this.#safely(node, event, () => node.test(event.value))) this.#emit(index, event)
+    } else if (node.kind === 'table') this.#safely(node, event, () => this.#keep(node.id, node.row(event)))
+    else if (node.kind === 'topic') this.#safely(node, event, () => this.#publish(node, event))
+  }
+
+  /** These hold no state that could be left half changed: an event one of them throws on is set aside at once. */
+  #safely<T>(node: Node, event: Event<unknown>, work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      this.#emitted.dead.push({ step: node.id, event, error: error as Error })
+      return undefined
+    }
+  }
+
+  #keep(table: string, row: Row): void {
+    const rows = this.#emitted.rows.get(table)
+    if (rows) rows.push(row)
+    else this.#emitted.rows.set(table, [row])
   }
 
   #publish(node: TopicNode, event: Event<unknown>): void {
@@ -248,18 +290,18 @@ export class Engine {
     return node.kind === 'step' ? `${this.#graph.name}.${node.id}` : ''
   }
 
-  #advance(time: EventTime): void {
-    this.#propagate(time, (step, watermark) => step.advance(watermark))
+  /** Carries the watermark through the graph: a node's is the least of those it reads, less what a step holds back. */
+  *#advance(time: EventTime): Generator<void> {
+    for (const [index, node] of this.#graph.nodes.entries()) {
+      const watermark = this.#inputOf(node, time)
+      const step = this.#steps.get(index)
+      this.#times[index] = step ? yield* step.advance(watermark) : watermark
+    }
   }
 
-  /** Carries the watermark through the graph: a node's is the least of those it reads, less what a step holds back. */
-  #propagate(time: EventTime, through: (step: KeyedStep, watermark: EventTime) => EventTime): void {
-    this.#times[0] = time
-    this.#graph.nodes.forEach((node, index) => {
-      if (index === 0) return
-      const watermark = Math.min(...node.from.map(from => this.#times[from] ?? time))
-      this.#times[index] = node.kind === 'step' ? through(this.#steps.get(index)!, watermark) : watermark
-    })
+  /** The watermark of what a node reads, where that of the source is `time`. */
+  #inputOf({ from }: Node, time: EventTime): EventTime {
+    return from.length === 0 ? time : Math.min(...from.map(index => this.#times[index] ?? time))
   }
 
   /** Marks for the readers of our topics, whenever our own progress has moved. */

@@ -10,21 +10,10 @@ import {
 import { type Window, windowsOf } from '../../operators/window.ts'
 import type { StepNode } from '../pipeline.ts'
 import { Due } from './due.ts'
-
-/** An event waiting behind the watermark; `edge` says by which of the step's inputs it came. */
-interface Held {
-  readonly event: Event<unknown>
-  readonly edge: number
-}
-
-/** Everything a step knows of one key; survives JSON. */
-interface Entry {
-  /** State of a step without windows. */
-  state?: unknown
-  /** Open windows, oldest first. */
-  windows?: { start: EventTime; end: EventTime; state: unknown }[]
-  held?: Held[]
-}
+import { type Held, HeldEvents } from './held-events.ts'
+import { type Entry, KeyedEntries } from './keyed-entries.ts'
+import { joinSession, openWindow } from './open-windows.ts'
+import { failureId, type SetAside, StepFailure } from './step-failure.ts'
 
 /**
  * What became of the events a step was given or took over with its state: `in = used + late + dropped + dead + held`,
@@ -44,9 +33,13 @@ export interface Outlet {
   late(event: Event<unknown>): void
   /** The step has deliberately not used an event. */
   dropped(reason: string): void
-  /** The step threw on this event: it is set aside and the step goes on without it. */
+  /** The step cannot do with this event: it is set aside and the step goes on without it. */
   dead(event: Event<unknown>, error: Error): void
 }
+
+/** How the names of a step's saved values begin: a key, or a chunk of the events that wait. */
+const KEY = '\n'
+const CHUNK = '\t'
 
 /**
  * One step of a graph at work: its keys, their windows, and the events that wait for the watermark. Outputs depend only
@@ -56,53 +49,71 @@ export class KeyedStep {
   readonly node: StepNode
   readonly fates: StepFates = { in: 0, used: 0, late: 0, dropped: {}, dead: 0 }
   readonly #logic: Logic<unknown, unknown, unknown>
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries: KeyedEntries
   readonly #scheduled = new Map<string, EventTime>()
   readonly #due = new Due()
-  readonly #touched = new Set<string>()
+  readonly #held = new HeldEvents()
   readonly #outlet: Outlet
+  readonly #setAside: SetAside
   #time: EventTime | null = null
 
-  constructor(node: StepNode, outlet: Outlet) {
+  constructor(node: StepNode, outlet: Outlet, setAside: SetAside) {
     this.node = node
     this.#logic = node.bound.create()
+    this.#entries = new KeyedEntries(node.bound)
     this.#outlet = outlet
+    this.#setAside = setAside
   }
 
   get keys(): number {
     return this.#entries.size
   }
 
+  /** How many names a whole save has, about. */
+  get size(): number {
+    return this.#entries.size + this.#held.chunks
+  }
+
   /** Events waiting for the watermark. */
   get held(): number {
     let total = 0
-    for (const entry of this.#entries.values()) total += entry.held?.length ?? 0
+    for (const _ of this.#entries.waiting()) total++
     return total
   }
 
   /** Takes an event that came by the given input. `late`: its origin stream had passed it before. */
   accept(event: Event<unknown>, edge: number, late: boolean): void {
     this.fates.in++
-    const key = this.node.key(event.value)
+    let key: string
+    try {
+      key = this.node.key(event.value)
+    } catch (error) {
+      this.#dead(event, error as Error)
+      return
+    }
     const keyed = { ...event, key }
     if (this.#isLate(event.time, late)) {
       this.fates.late++
       this.#outlet.late(keyed)
       return
     }
-    const entry = this.#entry(key)
+    const entry = this.#entries.ensure(key)
     if (!this.node.ordered) {
+      this.#entries.touch(key)
       this.#apply(entry, keyed)
       this.#settle(key, entry)
       return
     }
-    entry.held ??= []
-    entry.held.push({ event: keyed, edge })
-    this.#wish(key, event.time + 1)
+    const held = { event: keyed, edge }
+    this.#hold(key, entry, held)
+    this.#held.add(held, this.#time)
   }
 
-  /** Moves the step's own time on: releases what waited, closes windows, rings timers. Answers its output watermark. */
-  advance(watermark: EventTime): EventTime {
+  /**
+   * Moves the step's own time on: releases what waited, closes windows, rings timers. Yields between keys, so that who
+   * runs it may give way to others. Answers its output watermark.
+   */
+  *advance(watermark: EventTime): Generator<void, EventTime> {
     const time = watermark - this.node.lateness
     if (this.#time !== null && time <= this.#time) return this.#time
     this.#time = time
@@ -116,38 +127,35 @@ export class KeyedStep {
       this.#release(entry, next.key, time)
       this.#close(entry, next.key, time)
       this.#settle(next.key, entry)
+      yield
     }
   }
 
-  /** Keys changed since the last call, with their JSON, or null where the key is gone. */
-  changes(): Map<string, string | null> {
-    const changed = new Map<string, string | null>()
-    for (const key of this.#touched) changed.set(key, this.#entries.has(key) ? this.#json(key) : null)
-    this.#touched.clear()
-    return changed
+  /** Names changed since the last call, with their JSON, or null where the name is gone. */
+  *changes(): Generator<[name: string, json: string | null]> {
+    for (const [key, json] of this.#entries.changes()) yield [KEY + key, json]
+    for (const [chunk, json] of this.#held.changes(this.#time)) yield [CHUNK + chunk, json]
   }
 
-  /** Every key with its JSON. */
-  *snapshot(): Iterable<[string, string]> {
-    for (const key of this.#entries.keys()) yield [key, this.#json(key)]
+  /** Every name with its JSON. */
+  *snapshot(): Generator<[name: string, json: string]> {
+    for (const [key, json] of this.#entries.snapshot()) yield [KEY + key, json]
+    for (const [chunk, json] of this.#held.snapshot(this.#entries.waiting())) yield [CHUNK + chunk, json]
   }
 
   /**
-   * Puts back a key as `changes` or `snapshot` gave it. False: a version of the operator wrote it that this one cannot
-   * upgrade, so the key starts afresh.
+   * Puts back a name as `changes` or `snapshot` gave it, after `resume`. False: a version of the operator wrote it that
+   * this one cannot upgrade, so the key starts afresh.
    */
-  restore(key: string, json: string): boolean {
-    const { version, ...entry } = JSON.parse(json) as Entry & { version: number }
-    if (version !== this.node.bound.version) {
-      const { upgrade } = this.node.bound
-      if (!upgrade) return false
-      if ('state' in entry) entry.state = upgrade(entry.state, version)
-      for (const window of entry.windows ?? []) window.state = upgrade(window.state, version)
+  restore(name: string, json: string): boolean {
+    if (name.startsWith(CHUNK)) {
+      for (const held of this.#held.restore(Number(name.slice(1)), json, this.#time)) this.#takeOver(held)
+      return true
     }
-    this.#entries.set(key, entry)
-    this.#schedule(key, entry)
-    this.fates.in += entry.held?.length ?? 0
-    return true
+    const key = name.slice(1)
+    const entry = this.#entries.restore(key, json)
+    if (entry) this.#schedule(key, entry)
+    return entry !== undefined
   }
 
   /** Goes on where the watermark of the step's inputs had come to. Answers its output watermark. */
@@ -156,8 +164,16 @@ export class KeyedStep {
     return this.#time
   }
 
-  #json(key: string): string {
-    return JSON.stringify({ version: this.node.bound.version, ...this.#entries.get(key) })
+  #takeOver(held: Held): void {
+    this.fates.in++
+    const { key } = held.event
+    this.#hold(key, this.#entries.ensure(key), held)
+  }
+
+  #hold(key: string, entry: Entry, held: Held): void {
+    entry.held ??= []
+    entry.held.push(held)
+    this.#wish(key, held.event.time + 1)
   }
 
   #isLate(time: EventTime, late: boolean): boolean {
@@ -168,28 +184,35 @@ export class KeyedStep {
     return windowsOf(window, time).every(({ end }) => end <= this.#time!)
   }
 
-  #entry(key: string): Entry {
-    const entry = this.#entries.get(key) ?? {}
-    this.#entries.set(key, entry)
-    this.#touched.add(key)
-    return entry
-  }
-
   /** Hands the waiting events before `time`, and the timers between them, to the logic in the order of time. */
   #release(entry: Entry, key: string, time: EventTime): void {
     const ready = (entry.held ?? []).filter(({ event }) => event.time < time).sort(compareHeld)
     if (ready.length > 0) entry.held = entry.held!.filter(({ event }) => event.time >= time)
-    this.#touched.add(key)
+    this.#entries.touch(key)
     let before: Held | undefined
     for (const held of ready) {
       if (before && compareHeld(before, held) === 0) this.#drop('duplicate')
       else {
         this.#ring(entry, key, held.event.time)
+        this.#forget(entry, held.event.time)
         this.#apply(entry, held.event)
       }
       before = held
     }
     this.#ring(entry, key, time)
+    this.#forget(entry, time)
+  }
+
+  /**
+   * Lets go of a state that no event has gone into for as long as the node says, and that waits for no timer. Looked at
+   * before each event too, so that it does not depend on how far the watermark jumps.
+   */
+  #forget(entry: Entry, time: EventTime): void {
+    const { forgetAfter } = this.node
+    if (forgetAfter === undefined || entry.state === undefined || entry.seen === undefined) return
+    if (time < entry.seen + forgetAfter || this.#logic.wakeAt?.(entry.state) !== undefined) return
+    delete entry.state
+    delete entry.seen
   }
 
   /** Rings timers set for `until` or before. */
@@ -198,33 +221,66 @@ export class KeyedStep {
     for (;;) {
       const at = this.#logic.wakeAt(entry.state)
       if (at === undefined || at > until) return
-      const [state, outputs] = this.#logic.wake(entry.state, at, key)
+      const cause = { stream: `${this.node.id}:${key}`, offset: at, index: 0 }
+      const before = entry.state
+      const done = this.#try(key, `timer ${at}`, () => this.#wake(before, at, key))
+      if (done instanceof Error) {
+        // What a timer that cannot ring would do is not known, so the key starts afresh.
+        entry.state = undefined
+        this.#outlet.dead({ key, time: at, origin: cause, value: before }, done)
+        return
+      }
+      const [state, outputs] = done
       entry.state = state
-      this.#emit(outputs, at, { stream: `${this.node.id}:${key}`, offset: at, index: 0 }, key)
+      this.#emit(outputs, at, cause, key)
       if (state === undefined) return
-      if (this.#logic.wakeAt(state) === at)
-        throw new Error(
-          `step '${this.node.id}' of key '${key}': a timer at ${at} rang and was set to the same time again`,
-        )
     }
   }
 
+  #wake(before: unknown, at: EventTime, key: string): Step<unknown, unknown> {
+    const done = this.#logic.wake!(before, at, key)
+    if (done[0] !== undefined && this.#logic.wakeAt!(done[0]) === at)
+      throw new Error('the timer rang and was set to the same time again')
+    return done
+  }
+
   #apply(entry: Entry, event: Event<unknown>): void {
-    try {
-      const outputs = this.node.window ? this.#applyToWindows(entry, event) : this.#applyToState(entry, event)
-      if (outputs.some(output => output instanceof Drop)) {
-        for (const output of outputs) if (output instanceof Drop) this.#drop(output.reason)
-      } else this.fates.used++
-      this.#emit(outputs, event.time, event.origin, event.key)
-    } catch (error) {
-      this.fates.dead++
-      this.#outlet.dead(event, error instanceof Error ? error : new Error(String(error)))
+    const { stream, offset, index } = event.origin
+    const outputs = this.#try(event.key, `event ${stream}/${offset}/${index}`, () =>
+      this.node.window ? this.#applyToWindows(entry, event) : this.#applyToState(entry, event),
+    )
+    if (outputs instanceof Error) {
+      this.#dead(event, outputs)
+      return
     }
+    if (outputs.some(output => output instanceof Drop)) {
+      for (const output of outputs) if (output instanceof Drop) this.#drop(output.reason)
+    } else this.fates.used++
+    this.#emit(outputs, event.time, event.origin, event.key)
+  }
+
+  /** What the logic answers, or, of what is set aside, why. @throws {StepFailure} */
+  #try<T>(key: string, at: string, work: () => T): T | Error {
+    if (this.#setAside.size > 0) {
+      const error = this.#setAside.get(failureId(this.node.id, key, at))
+      if (error) return error
+    }
+    try {
+      return work()
+    } catch (error) {
+      throw new StepFailure(this.node.id, key, at, error)
+    }
+  }
+
+  #dead(event: Event<unknown>, error: Error): void {
+    this.fates.dead++
+    this.#outlet.dead(event, error)
   }
 
   #applyToState(entry: Entry, event: Event<unknown>): Step<unknown, unknown>[1] {
     const [state, outputs] = this.#logic.step(entry.state ?? this.#logic.init(event.key), event)
     entry.state = state
+    if (this.node.forgetAfter !== undefined) entry.seen = event.time
     return outputs
   }
 
@@ -234,7 +290,9 @@ export class KeyedStep {
     for (const { start, end } of windowsOf(this.node.window!, event.time)) {
       if (this.#time !== null && end <= this.#time) continue
       const window =
-        this.node.window!.kind === 'session' ? this.#join(entry, start, end) : open(entry.windows, start, end)
+        this.node.window!.kind === 'session'
+          ? joinSession(entry.windows, start, end, this.#logic.merge)
+          : openWindow(entry.windows, start, end)
       const [state, more] = this.#logic.step(window.state ?? this.#logic.init(event.key), event)
       window.state = state
       outputs.push(...more)
@@ -242,29 +300,19 @@ export class KeyedStep {
     return outputs
   }
 
-  /** The session that `[start, end)` belongs to, after joining all that it overlaps: half-open, as all windows are. */
-  #join(entry: Entry, start: EventTime, end: EventTime): { start: EventTime; end: EventTime; state: unknown } {
-    const touching = entry.windows!.filter(window => window.start < end && start < window.end)
-    const [first, ...others] = touching
-    if (!first) return open(entry.windows!, start, end)
-    for (const other of others)
-      first.state = this.#logic.merge ? this.#logic.merge(first.state, other.state) : first.state
-    first.start = Math.min(start, first.start)
-    first.end = Math.max(end, ...touching.map(window => window.end))
-    entry.windows = entry.windows!.filter(window => !others.includes(window))
-    return first
-  }
-
   #close(entry: Entry, key: string, time: EventTime): void {
     if (!entry.windows) return
     const closing = entry.windows.filter(({ end }) => end <= time).sort((a, b) => a.end - b.end || a.start - b.start)
     if (closing.length === 0) return
     entry.windows = entry.windows.filter(({ end }) => end > time)
-    this.#touched.add(key)
+    this.#entries.touch(key)
     for (const { start, end, state } of closing) {
       const window: Window = { start, end }
-      const outputs = state === undefined ? [] : this.#logic.close!(state, window, key)
-      this.#emit(outputs, end - 1, { stream: `${this.node.id}:${key}`, offset: start, index: 0 }, key)
+      const cause = { stream: `${this.node.id}:${key}`, offset: start, index: 0 }
+      const outputs =
+        state === undefined ? [] : this.#try(key, `window ${start}`, () => this.#logic.close!(state, window, key))
+      if (outputs instanceof Error) this.#outlet.dead({ key, time: end - 1, origin: cause, value: state }, outputs)
+      else this.#emit(outputs, end - 1, cause, key)
     }
   }
 
@@ -287,7 +335,10 @@ export class KeyedStep {
   #settle(key: string, entry: Entry): void {
     if (entry.held?.length === 0) delete entry.held
     if (entry.windows?.length === 0) delete entry.windows
-    if (entry.state === undefined) delete entry.state
+    if (entry.state === undefined) {
+      delete entry.state
+      delete entry.seen
+    }
     if (entry.state === undefined && !entry.held && !entry.windows) {
       this.#entries.delete(key)
       this.#scheduled.delete(key)
@@ -300,6 +351,8 @@ export class KeyedStep {
     for (const { end } of entry.windows ?? []) at = Math.min(at, end)
     const wake = entry.state === undefined ? undefined : this.#logic.wakeAt?.(entry.state)
     if (wake !== undefined) at = Math.min(at, wake)
+    else if (entry.state !== undefined && entry.seen !== undefined)
+      at = Math.min(at, entry.seen + this.node.forgetAfter!)
     if (at !== Number.POSITIVE_INFINITY) this.#wish(key, at)
   }
 
@@ -310,18 +363,6 @@ export class KeyedStep {
     this.#scheduled.set(key, at)
     this.#due.add(at, key)
   }
-}
-
-function open(
-  windows: NonNullable<Entry['windows']>,
-  start: EventTime,
-  end: EventTime,
-): NonNullable<Entry['windows']>[number] {
-  const found = windows.find(window => window.start === start && window.end === end)
-  if (found) return found
-  const window = { start, end, state: undefined }
-  windows.push(window)
-  return window
 }
 
 function compareHeld(a: Held, b: Held): number {

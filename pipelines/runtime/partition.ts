@@ -5,6 +5,7 @@ import type { Graph } from '../pipeline.ts'
 import type { Batch, LogRecord } from '../sources/log.ts'
 import { type Emitted, Engine, type Fates } from './engine.ts'
 import { OriginProgress, type ProgressOptions } from './progress.ts'
+import type { SetAside } from './step-failure.ts'
 
 /** Why a part of a record went to the dead letters. */
 export interface Dead {
@@ -36,7 +37,8 @@ export interface PartitionOptions {
   readonly read: (record: LogRecord) => Read
   /** Given where the topic's events come from outside, without marks of their own. */
   readonly progress?: ProgressOptions
-  readonly entries?: ReadonlyMap<string, string>
+  /** What steps have failed of too often, and go on without. */
+  readonly setAside?: SetAside
 }
 
 /** How long the event loop may be held before others get their turn, in milliseconds. */
@@ -45,8 +47,6 @@ const TURN = 20
 /** One partition of a pipeline at work: its engine, fed with records. */
 export class Partition {
   readonly engine: Engine
-  /** Steps whose saved state could not be used. */
-  readonly abandoned: readonly string[]
   readonly #options: PartitionOptions
   readonly #stream: string
   #progress: OriginProgress | undefined
@@ -57,55 +57,101 @@ export class Partition {
     const siblings = Array.from({ length: partitions }, (_, index) => name(index))
     this.#options = options
     this.#stream = `topic:${graph.topic}/${partition}`
-    this.engine = new Engine(graph, { stream: name(partition), siblings, expected: options.expected })
-    this.abandoned = options.entries ? this.engine.restore(options.entries) : []
-    if (options.progress)
-      this.#progress = new OriginProgress(this.#stream, options.progress, this.engine.announced(this.#stream))
+    const { expected, setAside } = options
+    this.engine = new Engine(graph, { stream: name(partition), siblings, expected, ...(setAside ? { setAside } : {}) })
+    if (options.progress) this.#progress = this.#follow(options.progress)
   }
 
-  /** Runs the records through the engine, giving way to others every few milliseconds. */
+  /** Puts back a saved state; answers the steps whose part of it could not be used. */
+  async restore(entries: ReadonlyMap<string, string>): Promise<string[]> {
+    const abandoned = await inTurns(this.engine.restoring(entries))
+    const { progress } = this.#options
+    if (progress) this.#progress = this.#follow(progress)
+    return abandoned
+  }
+
+  /**
+   * Runs the records through the engine, giving way to others every few milliseconds.
+   * @throws {StepFailure} after which this partition is of no more use
+   */
   async work(batch: Batch): Promise<{ emitted: Emitted; dead: Dead[]; fates: BatchFates }> {
     const dead: Dead[] = []
     const dropped: Record<string, number> = {}
-    let turn = performance.now()
-    for (const record of batch.records) {
-      this.#record(record, dead, dropped)
-      if (performance.now() - turn < TURN) continue
-      await setImmediate()
-      await batch.heartbeat()
-      turn = performance.now()
-    }
+    await inTurns(this.#records(batch.records, dead, dropped), () => batch.heartbeat())
     const { emitted, fates } = this.engine.take()
     const extra = Object.values(dropped).reduce((a, b) => a + b, 0)
     for (const [reason, count] of Object.entries(dropped)) fates.dropped[reason] = (fates.dropped[reason] ?? 0) + count
     return { emitted, dead, fates: { ...fates, in: fates.in + extra + dead.length, dead: dead.length } }
   }
 
-  /** The partition is read to its end at this wall-clock time. */
-  rest(now: number): Emitted {
-    const mark = this.#progress?.rest(now)
-    if (mark) this.engine.mark(mark)
+  /** The partition is read to its end at this wall-clock time: a mark to be written into it, if one is due. */
+  rest(now: number): Mark | undefined {
+    return this.#progress?.rest(now)
+  }
+
+  /** Takes in a mark of the partition's own stream where it cannot be written into the topic. */
+  async heed(mark: Mark): Promise<Emitted> {
+    await inTurns(this.#marking(mark))
     return this.engine.take().emitted
   }
 
-  #record(record: LogRecord, dead: Dead[], dropped: Record<string, number>): void {
-    const read = this.#options.read(record)
-    for (const part of read.dead) dead.push({ record, ...part })
-    for (const [reason, count] of Object.entries(read.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count
-    if (read.mark) this.engine.mark(read.mark)
-    for (const { event, late, from } of read.events) this.#event(event, late, from)
+  #follow(progress: ProgressOptions): OriginProgress {
+    const { engine } = this
+    return new OriginProgress(this.#stream, progress, engine.announced(this.#stream), engine.isIdle(this.#stream))
   }
 
-  #event(event: Event<unknown>, late: boolean, from: Origin | undefined): void {
+  *#records(records: readonly LogRecord[], dead: Dead[], dropped: Record<string, number>): Generator<void> {
+    for (const record of records) {
+      const read = this.#read(record)
+      for (const part of read.dead) dead.push({ record, ...part })
+      for (const [reason, count] of Object.entries(read.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count
+      if (read.mark) yield* this.#marking(read.mark)
+      for (const { event, late, from } of read.events) {
+        yield* this.#event(event, late, from)
+        yield
+      }
+      yield
+    }
+  }
+
+  /** Whatever a reader of records throws on is a record that cannot be read. */
+  #read(record: LogRecord): Read {
+    try {
+      return this.#options.read(record)
+    } catch (error) {
+      const detail = (error as Error).stack ?? String(error)
+      return { events: [], dead: [{ index: 0, reason: 'decode-failed', detail }], dropped: {} }
+    }
+  }
+
+  *#marking(mark: Mark): Generator<void> {
+    if (mark.stream === this.#stream) this.#progress?.heed(mark)
+    yield* this.engine.marking(mark)
+  }
+
+  *#event(event: Event<unknown>, late: boolean, from: Origin | undefined): Generator<void> {
     const progress = event.origin.stream === this.#stream ? this.#progress : undefined
     this.engine.event(event, late || (progress?.isLate(event.time) ?? this.#isBehind(event)), from)
     const mark = progress?.observe(event.time)
-    if (mark) this.engine.mark(mark)
+    if (mark) yield* this.engine.marking(mark)
   }
 
   /** Whether the event's own stream announced, by marks in this topic, that it was past this time. */
   #isBehind({ origin, time }: Event<unknown>): boolean {
     const announced = this.engine.announced(origin.stream)
     return announced !== null && time < announced
+  }
+}
+
+/** Runs work that may be interrupted to its end, giving way to others every few milliseconds. */
+async function inTurns<T>(work: Generator<void, T>, after: () => Promise<void> = async () => undefined): Promise<T> {
+  let turn = performance.now()
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+    if (performance.now() - turn < TURN) continue
+    await setImmediate()
+    await after()
+    turn = performance.now()
   }
 }

@@ -33,29 +33,54 @@ test('marks do not go back', () => {
   assert.equal(progress.observe(10), undefined)
 })
 
-test('a stream that never had an event is idle at once; one that had is after the silence, and moves with the clock', () => {
+/** Says that the stream is silent at this time, and has it read back, as it is from the topic. */
+function silence(progress: OriginProgress, now: number) {
+  const mark = progress.rest(now)
+  if (mark) progress.heed(mark)
+  return mark
+}
+
+test('a stream that never had an event is idle at once, and says so once', () => {
   const empty = new OriginProgress('s', options, null)
-  assert.deepEqual(empty.rest(0), { stream: 's', time: null, idle: true, siblings: [] })
+  assert.deepEqual(silence(empty, 0), { stream: 's', time: null, idle: true, siblings: [] })
+  assert.equal(silence(empty, 5_000), undefined)
+  assert.equal(new OriginProgress('s', options, null, true).rest(0), undefined)
+})
+
+test('a stream that had an event is idle after the silence, and moves on in steps with the clock', () => {
   const quiet = new OriginProgress('s', options, null)
   quiet.observe(100)
-  assert.equal(quiet.rest(7), undefined)
-  assert.equal(quiet.rest(1_006), undefined)
-  assert.deepEqual(quiet.rest(1_007), { stream: 's', time: 1_050, idle: true, siblings: [] })
+  assert.equal(silence(quiet, 7), undefined)
+  assert.equal(silence(quiet, 1_006), undefined)
+  assert.deepEqual(silence(quiet, 1_007), { stream: 's', time: 1_050, idle: true, siblings: [] })
+  assert.equal(silence(quiet, 1_300), undefined)
+  assert.equal(silence(quiet, 1_407)?.time, 1_450)
+})
+
+test('a mark counts from where it is read, not from when it was made', () => {
+  const quiet = new OriginProgress('s', options, null)
+  quiet.observe(100)
+  quiet.rest(0)
+  const mark = quiet.rest(2_000)!
+  assert.equal(quiet.isLate(1_000), false)
+  quiet.heed(mark)
+  assert.equal(quiet.isLate(1_000), true)
 })
 
 test('the clock may jump back: the mark holds', () => {
   const quiet = new OriginProgress('s', options, null)
   quiet.observe(100)
-  quiet.rest(0)
-  assert.equal(quiet.rest(2_000)?.time, 2_050)
-  assert.equal(quiet.rest(1_500)?.time, 2_050)
+  silence(quiet, 0)
+  assert.equal(silence(quiet, 2_000)?.time, 2_050)
+  assert.equal(silence(quiet, 1_500), undefined)
+  assert.equal(quiet.isLate(2_049), true)
 })
 
 test('an event after silence ends the idleness', () => {
   const quiet = new OriginProgress('s', options, null)
   quiet.observe(100)
-  quiet.rest(0)
-  quiet.rest(2_000)
+  silence(quiet, 0)
+  silence(quiet, 2_000)
   assert.equal(quiet.observe(2_060)?.idle, false)
 })
 

@@ -10,10 +10,14 @@ export interface ProgressOptions {
   readonly idleAfter: number
 }
 
+/** While a stream is silent its time moves on in steps of this share of `idleAfter`: each is a record of the topic. */
+const STEPS_PER_SILENCE = 3
+
 /**
  * The progress of an origin that does not announce its own: a partition of a topic that telemetry arrives in. Trails the
- * newest event; which events are late, and where the marks fall between them, depends on the events alone. The wall
- * clock is asked only when the partition has been read to its end.
+ * newest event; which events are late, and where the marks fall between them, depends on the records alone. The wall
+ * clock is asked only when the partition has been read to its end, and what it says counts from where it is written
+ * into the partition: so whoever reads the partition again, after a crash or in a replay, finds it at the same place.
  */
 export class OriginProgress {
   readonly #stream: string
@@ -21,12 +25,14 @@ export class OriginProgress {
   #announced: EventTime | null
   #newest: EventTime | null
   #quietSince: number | null = null
-  #idle = false
+  #idle: boolean
 
-  constructor(stream: string, options: ProgressOptions, announced: EventTime | null) {
+  /** `announced`, `idle`: how far the stream was known to be, and whether it was silent, when this began. */
+  constructor(stream: string, options: ProgressOptions, announced: EventTime | null, idle = false) {
     this.#stream = stream
     this.#options = options
     this.#announced = announced
+    this.#idle = idle
     // After a restart the newest event is not known any more, but it was at least this new.
     this.#newest = announced === null ? null : announced + options.outOfOrderness
   }
@@ -49,22 +55,33 @@ export class OriginProgress {
     return this.#mark()
   }
 
-  /** The partition is read to its end at this wall-clock time: an idle mark, if the silence has lasted long enough. */
+  /** Takes note of an idle mark that was read: the stream says that it has come so far. */
+  heed({ time, idle }: Mark): void {
+    if (time !== null) this.#announced = Math.max(this.#announced ?? time, time)
+    this.#idle = idle
+  }
+
+  /**
+   * The partition is read to its end at this wall-clock time: an idle mark to be written into it, if the silence has
+   * lasted long enough and the last such mark does not say as much. It counts once it is heeded.
+   */
   rest(now: number): Mark | undefined {
     if (this.#quietSince === null) {
       this.#quietSince = now
       // A stream of which nothing ever came has nothing to wait for.
-      if (this.#newest !== null || this.#announced !== null) return undefined
-      this.#idle = true
-      return this.#mark()
+      return this.#newest === null && this.#announced === null && !this.#idle ? this.#idleMark(null) : undefined
     }
+    const { outOfOrderness, idleAfter } = this.#options
     const quiet = now - this.#quietSince
-    if (quiet < this.#options.idleAfter) return undefined
-    this.#idle = true
-    const newest = this.#newest
-    if (newest !== null)
-      this.#announced = Math.max(this.#announced ?? newest, newest + quiet - this.#options.outOfOrderness)
-    return this.#mark()
+    if (quiet < idleAfter || this.#newest === null) return undefined
+    const reached = this.#newest + quiet - outOfOrderness
+    const step = idleAfter / STEPS_PER_SILENCE
+    const isNews = !this.#idle || this.#announced === null || reached - this.#announced >= step
+    return isNews ? this.#idleMark(Math.max(this.#announced ?? reached, reached)) : undefined
+  }
+
+  #idleMark(time: EventTime | null): Mark {
+    return { stream: this.#stream, time, idle: true, siblings: [] }
   }
 
   #mark(): Mark {

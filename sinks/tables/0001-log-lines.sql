@@ -1,6 +1,6 @@
 -- One row per log event. Identity: where it entered (origin_stream, origin_offset, origin_index), from which environment,
 -- service and time follow; they stand first because reads ask for them.
--- Writing twice is harmless: a retried insert is known by its token, a replayed row replaces its equal.
+-- Writing twice is harmless: a row written again replaces its equal.
 CREATE TABLE IF NOT EXISTS log_lines (
   environment LowCardinality(String),
   service LowCardinality(String),
@@ -20,5 +20,4 @@ CREATE TABLE IF NOT EXISTS log_lines (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toMonday(time)
-ORDER BY (environment, service, time, origin_stream, origin_offset, origin_index)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (environment, service, time, origin_stream, origin_offset, origin_index);

@@ -14,8 +14,7 @@ CREATE TABLE IF NOT EXISTS log_patterns (
   first_seen DateTime64(3, 'UTC')
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (environment, service, pattern)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (environment, service, pattern);
 
 -- How many lines of a pattern a window held. Identity: environment, service, pattern, start.
 -- Writing twice is harmless: a replayed row replaces its equal.
@@ -30,5 +29,4 @@ CREATE TABLE IF NOT EXISTS log_counts (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toMonday(start)
-ORDER BY (environment, service, pattern, start)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (environment, service, pattern, start);

@@ -22,5 +22,4 @@ CREATE TABLE IF NOT EXISTS metric_summaries (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toMonday(start)
-ORDER BY (environment, series, start)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (environment, series, start);

@@ -31,5 +31,4 @@ CREATE TABLE IF NOT EXISTS anomalies (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(end)
-ORDER BY (environment, end, id)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (environment, end, id);

@@ -25,8 +25,7 @@ CREATE TABLE IF NOT EXISTS incidents (
   body String CODEC(ZSTD(3))
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (environment, id)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (environment, id);
 
 -- Every version of every incident: its timeline. Identity: environment, incident, version.
 -- Writing twice is harmless: a replayed row replaces its equal.
@@ -44,5 +43,4 @@ CREATE TABLE IF NOT EXISTS incident_events (
   body String CODEC(ZSTD(3))
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (environment, incident, version)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (environment, incident, version);

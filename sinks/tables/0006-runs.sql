@@ -22,8 +22,7 @@ CREATE TABLE IF NOT EXISTS runs (
   body String CODEC(ZSTD(3))
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY run
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY run;
 
 -- The journal: every record of the ledger of runs. Identity: its place in the ledger, partition and offset.
 -- Writing twice is harmless: a replayed row replaces its equal.
@@ -56,5 +55,4 @@ CREATE TABLE IF NOT EXISTS run_events (
   INDEX by_run run TYPE bloom_filter GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (partition, offset)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (partition, offset);

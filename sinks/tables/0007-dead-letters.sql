@@ -1,11 +1,16 @@
--- What could not be read, and why. Identity: topic, partition, offset, index.
+-- What could not be read, or not be worked on, and why. Identity: topic, partition, offset, index; of an event also the
+-- step and the stream it came from.
 -- Writing twice is harmless: a replayed row replaces its equal.
 CREATE TABLE IF NOT EXISTS dead_letters (
   topic LowCardinality(String),
   partition UInt32,
+  -- Of the record in the partition; of an event in its origin stream.
   offset UInt64,
   -- Position of the unreadable part in the record.
   `index` UInt32,
+  -- Of an event that a step failed on: pipeline.step, and where the event entered. Else empty.
+  step LowCardinality(String),
+  origin_stream LowCardinality(String),
   reason LowCardinality(String),
   detail String CODEC(ZSTD(3)),
   -- The record's bytes in base64, no more than the first 65,536 of them. With its headers in the row of its first
@@ -19,8 +24,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(appended_at)
-ORDER BY (topic, partition, offset, `index`)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (topic, partition, offset, `index`, step, origin_stream);
 
 -- Events that came after their step had passed their time. Identity: step, key, and where the event entered.
 -- Writing twice is harmless: a replayed row replaces its equal.
@@ -38,5 +42,4 @@ CREATE TABLE IF NOT EXISTS late_events (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(time)
-ORDER BY (step, key, origin_stream, origin_offset, origin_index)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (step, key, origin_stream, origin_offset, origin_index);

@@ -19,5 +19,4 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY (pipeline, topic, partition, generation)
-ORDER BY (pipeline, topic, partition, generation, entry, save)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (pipeline, topic, partition, generation, entry, save);

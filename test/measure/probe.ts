@@ -3,7 +3,7 @@ import { Session } from 'node:inspector/promises'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { BatchReport } from '../../pipelines/runtime/runner.ts'
+import type { BatchReport } from '../../pipelines/runtime/task.ts'
 
 // Loaded into an agent by `--import`: answers, over the channel to its parent, what the process has used so far. It adds
 // nothing to the agent's own work but a few counters.
