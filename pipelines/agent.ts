@@ -15,8 +15,6 @@ import { loadRunbooks } from '../runbooks/load.ts'
 import { adapt, type Runbook } from '../runbooks/runbook.ts'
 import { Secrets } from '../runbooks/secrets.ts'
 import { buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
-import type { Cache } from '../sinks/cache.ts'
-import { storedCheckpoints } from '../sinks/checkpoints.ts'
 import { HttpError } from '../sinks/http-error.ts'
 import { migrate } from '../sinks/migrate.ts'
 import { searchLogs } from '../sinks/search.ts'
@@ -25,11 +23,17 @@ import type { Config } from './config.ts'
 import { isLoopback } from './configuration/contradictions.ts'
 import { ConfigError } from './configuration/load.ts'
 import { secretsIn } from './configuration/secret.ts'
-import { holdOwnFolder, openCache, openLog, openStore } from './doors.ts'
+import { observeDoors } from './doors/door-metrics.ts'
+import type { Guard } from './doors/guard.ts'
+import { guardedCache, guardedLog, guardedStore } from './doors/guarded.ts'
+import { type Door, lookAt } from './doors/look.ts'
+import { type Guards, guardsOf, holdOwnFolder, openCache, openLog, openStore } from './doors.ts'
 import { buildGraphs } from './graphs.ts'
+import { Heartbeat } from './heartbeat.ts'
 import type { Graph } from './pipeline.ts'
 import { groupOf, type Running, startPipelines } from './running.ts'
 import { RunsReader, runsDoors } from './runs.ts'
+import { Pulse } from './runtime/pulse.ts'
 import { announceSampling } from './sampling-notices.ts'
 import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
@@ -59,6 +63,9 @@ export interface Loaded {
   readonly catalogue: ServiceCatalogue
   readonly runbooks: readonly Runbook[]
 }
+
+/** However time is scaled, in milliseconds: whoever listens counts real seconds. */
+const SHORTEST_BEAT = 1_000
 
 const builtin = fileURLToPath(new URL('../runbooks/', import.meta.url))
 
@@ -124,7 +131,14 @@ class Closing {
 
   close(): Promise<void> {
     this.#closed ??= (async () => {
-      for (const step of this.#steps.reverse()) await step()
+      const failures: unknown[] = []
+      for (const step of this.#steps.reverse())
+        try {
+          await step()
+        } catch (error) {
+          failures.push(error)
+        }
+      if (failures.length > 0) throw failures[0]
     })()
     return this.#closed
   }
@@ -134,22 +148,32 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
   const { catalogue, runbooks } = await loadFiles(config)
   const folder = await holdOwnFolder(config)
   closing.add(() => folder?.release())
-  const log = await openLog(config, { clock, logger })
+  const random = Math.random
+  const guards = guardsOf(config, { clock, random })
+  const pulse = new Pulse(clock)
+  const log = pulse.watch(guardedLog(await openLog(config, { clock, logger }), guards.log))
   closing.add(() => log.close())
-  const store = await openStore(config)
+  const store = guardedStore(await openStore(config), guards.store)
   closing.add(() => store.close())
-  const cache = await openCache(config, clock)
+  const cache = guardedCache(await openCache(config, clock), guards.cache)
   closing.add(() => cache.close())
   await migrate(store)
   const registry = new Registry()
   for (const observing of [observePipelines(registry, clock), announceSampling(logger)])
     closing.add(() => observing.stop())
-  const around = { log, store, clock, logger, random: Math.random }
+  const onRetry = (door: string): void => guards[door as keyof Guards].retried()
+  const around = { log, store, clock, logger, random, onRetry }
   const running = await startPipelines(config, buildGraphs(config, catalogue, runbooks), catalogue, around)
   closing.add(() => running.close())
-  const runs = await startRuns(config, { catalogue, runbooks }, running, around)
+  const runs = await startRuns(config, { catalogue, runbooks }, running, { ...around, guards })
   closing.add(() => runs.close())
-  const ready = () => readiness(log, store, cache)
+  const doors: Door[] = [
+    { guard: guards.log, check: () => log.check(), needed: true },
+    { guard: guards.store, check: () => store.check(), needed: true },
+    { guard: guards.cache, check: () => cache.check(), needed: false },
+  ]
+  const ready = () => lookAt(doors, running.troubles(), clock)
+  observeDoors(registry, Object.values(guards), ready)
   const api = await listen(config, {
     store,
     registry,
@@ -161,6 +185,8 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
   if (api) await folder?.announce(api.address)
   const otlp = await receive(config, log)
   if (otlp) closing.add(() => otlp.close())
+  const heartbeat = beat(config, { guard: guards.heartbeat, pulse, ready, clock, logger })
+  if (heartbeat) closing.add(() => heartbeat.close())
   const done = Promise.race([running.done, runs.done])
   // Whoever awaits it is told; nobody awaiting it is no crash.
   done.catch(() => undefined)
@@ -168,7 +194,10 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
     addresses: { ...(api ? { api: api.address } : {}), ...(otlp ? { otlp: otlp.address } : {}) },
     ready,
     done,
-    close: () => closing.close(),
+    close() {
+      running.hurry()
+      return closing.close()
+    },
   }
 }
 
@@ -179,8 +208,13 @@ interface Around {
   readonly logger: Logger
 }
 
-async function startRuns(config: Config, { catalogue, runbooks }: Loaded, running: Running, around: Around) {
-  const { log, store, clock, logger } = around
+async function startRuns(
+  config: Config,
+  { catalogue, runbooks }: Loaded,
+  running: Running,
+  around: Around & { guards: Guards },
+) {
+  const { log, store, clock, logger, guards } = around
   const { delivery } = running
   const secrets = new Secrets(secretsIn(config).map(secret => secret.reveal()))
   const { baseUrl: url, apiKey, pollEvery, retryAfter } = config.render
@@ -195,7 +229,11 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
     actions: {
       shell: shell({ secrets }),
       log_analysis: logAnalysis((query, scope) => searchLogs(store, query, scope), secrets),
-      render: render(apiKey ? { url, apiKey: apiKey.reveal(), pollEvery, retryAfter } : undefined),
+      render: render(
+        apiKey
+          ? { url, apiKey: apiKey.reveal(), pollEvery, retryAfter, guard: call => guards.render.run(call) }
+          : undefined,
+      ),
       wait,
     },
   })
@@ -203,7 +241,7 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
     group: groupOf(config, 'runs'),
     log,
     delivery,
-    checkpoints: storedCheckpoints(store),
+    checkpoints: running.checkpoints,
     clock,
     logger,
     idleEvery: 1_000,
@@ -212,13 +250,23 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
   return reader
 }
 
-async function readiness(log: Log, store: Store, cache: Cache): Promise<Record<string, Readiness>> {
-  const of = (check: Promise<void>): Promise<Readiness> =>
-    check.then(
-      () => ({ ok: true }),
-      error => ({ ok: false, why: (error as Error).message }),
-    )
-  return { log: await of(log.check()), store: await of(store.check()), cache: await of(cache.check()) }
+/** The heartbeat of a configuration that has one: it lasts while every door we need is open and no pipeline is stuck. */
+function beat(
+  config: Config,
+  around: { guard: Guard; pulse: Pulse; ready: Agent['ready']; clock: Clock; logger: Logger },
+): Heartbeat | undefined {
+  const { url, every } = config.heartbeat
+  if (!url) return undefined
+  if (!/^https?:$/.test(URL.parse(url.reveal())?.protocol ?? ''))
+    throw new ConfigError(['heartbeat.url: is no address; write it as https://host/path'])
+  const { guard, pulse, ready, clock, logger } = around
+  const obstacle = async (): Promise<string | undefined> => {
+    const shut = Object.entries(await ready()).find(([, { ok, needed }]) => !ok && needed !== false)
+    if (shut) return `the ${shut[0]} is shut`
+    const [stuck] = pulse.stuckFor(every)
+    return stuck && `'${stuck.group}' has not finished anything of ${stuck.topic}/${stuck.partition} for too long`
+  }
+  return new Heartbeat({ url: url.reveal(), every: Math.max(SHORTEST_BEAT, every), obstacle, guard, clock, logger })
 }
 
 /** A person's answer becomes a record of the ledger, for the owner of the target to act upon. */

@@ -130,6 +130,13 @@ const Settings = z.strictObject({
   log: Log,
   store: Store,
   cache: Cache,
+  doors: z
+    .strictObject({
+      failures: count(5, 'Failures of a door in a row after which it is left alone for a while.'),
+      pause: time('1s', 'Longest first while that it is left alone; doubles until one call gets through again.'),
+      longestPause: time('4s', 'Longest while of all, and longest pause of those who wait for a door.'),
+    })
+    .prefault({}),
   inputs: z
     .array(Input)
     .min(1)
@@ -193,6 +200,14 @@ const Settings = z.strictObject({
   sentry: z
     .strictObject({
       dsn: SecretText.optional().describe('Where our own errors are reported; none: nowhere.'),
+    })
+    .prefault({}),
+  heartbeat: z
+    .strictObject({
+      url: SecretText.optional().describe(
+        'Asked for with GET while every pipeline gets on: healthchecks.io, Dead Man’s Snitch or the like, which raise the alarm when it stays silent. None: no heartbeat.',
+      ),
+      every: time('1m', 'How often. A pipeline that finishes nothing for as long silences it.'),
     })
     .prefault({}),
   checkpoints: z

@@ -6,6 +6,7 @@ import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './configuration/load.ts'
 import { type DataFolder, holdDataFolder, ownerOf } from './data-folder.ts'
+import { Guard, type GuardOptions } from './doors/guard.ts'
 import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 
@@ -75,6 +76,66 @@ export async function openStore({ store, data }: Config): Promise<Store> {
     timeout: store.requestTimeout,
     ...(store.password ? { password: store.password.reveal() } : {}),
   })
+}
+
+/** What stands between the agent and each thing outside that it calls. */
+export interface Guards {
+  readonly log: Guard
+  readonly store: Guard
+  readonly cache: Guard
+  readonly render: Guard
+  readonly heartbeat: Guard
+}
+
+/** Calls of embedded doors have no setting for how long they may take; and no call is given less than the shortest. */
+const TIMEOUT = 30_000
+const SHORTEST_TIMEOUT = 5_000
+
+export function guardsOf(config: Config, { clock, random }: { clock: Clock; random: () => number }): Guards {
+  const { log, store, cache, doors, render } = config
+  const guard = (own: Pick<GuardOptions, 'name' | 'address' | 'concurrent' | 'waiting'> & Partial<GuardOptions>) =>
+    new Guard({ timeout: TIMEOUT, ...doors, ...own, clock, random })
+  const atLeast = (timeout: number): number => Math.max(SHORTEST_TIMEOUT, timeout)
+  return {
+    log: guard({
+      name: 'log',
+      address: log.in === 'kafka' ? log.brokers.join(',') : config.data,
+      concurrent: 64,
+      waiting: 256,
+      ...(log.in === 'kafka' ? { timeout: atLeast(log.requestTimeout) } : {}),
+    }),
+    store: guard({
+      name: 'store',
+      address: store.in === 'clickhouse' ? new URL(store.url).origin : config.data,
+      concurrent: 16,
+      waiting: 256,
+      // The client has the same limit for each statement, and says more of what it met.
+      ...(store.in === 'clickhouse' ? { timeout: atLeast(2 * store.requestTimeout) } : {}),
+    }),
+    cache: guard({
+      name: 'cache',
+      address: cache.in === 'redis' ? new URL(cache.url).host : 'memory',
+      concurrent: 64,
+      waiting: 1_024,
+      timeout: 1_000,
+    }),
+    render: guard({
+      name: 'render',
+      address: new URL(render.baseUrl).origin,
+      concurrent: 4,
+      waiting: 64,
+      isOutage: () => true,
+      isBad: answer => answer instanceof Response && answer.status >= 500,
+    }),
+    heartbeat: guard({
+      name: 'heartbeat',
+      address: '',
+      concurrent: 1,
+      waiting: 0,
+      timeout: 10_000,
+      isOutage: () => true,
+    }),
+  }
 }
 
 /** The cache of a configuration. @throws {SinkError} if its server cannot be reached */

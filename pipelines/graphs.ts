@@ -15,10 +15,10 @@ export function buildGraphs(config: Config, catalogue: ServiceCatalogue, runbook
   const entries = config.inputs.map(({ topic }) => entry(topic))
   const upstream = entries.map(({ name }) => name)
   const window = tumbling(detection.window)
-  const { forgetAfter, cluster, sample, score, scoreCounts } = detection
+  const { forgetAfter, score } = detection
   return [
     ...entries,
-    logs({ upstream, window, forgetAfter, cluster, sample, scoreCounts }),
+    logs({ upstream, ...detection, window }),
     metrics({ upstream, window, forgetAfter, forgetSeriesAfter: score.forget, score, rules: rulesOf(runbooks) }),
     incidents({ upstream: ['logs', 'metrics'], group: { ...config.incidents, catalogue } }),
     response({ upstream: ['incidents'], trigger: { runbooks: triggersOf(runbooks) } }),

@@ -1,14 +1,15 @@
 import type { Clock } from '../operators/clock.ts'
 import type { ServiceCatalogue } from '../operators/services.ts'
-import { storedCheckpoints } from '../sinks/checkpoints.ts'
+import { type Checkpoints, storedCheckpoints } from '../sinks/checkpoints.ts'
 import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
 import { decode } from './decode/decode.ts'
 import type { DecodeContext } from './decode/decoded.ts'
 import type { Graph } from './pipeline.ts'
-import { Delivery } from './runtime/delivery.ts'
+import { Delivery, waitingStore } from './runtime/delivery.ts'
 import { decodeMark, isMark } from './runtime/marks.ts'
 import type { Read } from './runtime/partition.ts'
+import { Patience, type Trouble } from './runtime/retry.ts'
 import { Runner } from './runtime/runner.ts'
 import { decodeEvent } from './runtime/wire.ts'
 import type { Log, LogRecord } from './sources/log.ts'
@@ -21,21 +22,31 @@ export interface Surroundings {
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number
+  /** Told of every try of a door after the first. */
+  readonly onRetry?: (door: string) => void
 }
 
 /** Pipelines at work. */
 export interface Running {
   readonly delivery: Delivery
+  readonly checkpoints: Checkpoints
   readonly runners: readonly Runner[]
+  /** Doors that are being waited for. */
+  readonly troubles: () => ReadonlyMap<string, Trouble>
   /** Rejects when a pipeline ends by an error. */
   readonly done: Promise<void>
   /** Resolves once everything in the topics has been worked through, and nothing more came of it. */
   settled(): Promise<void>
+  /** From now on doors are waited for a few seconds more at most: somebody wants to stop. */
+  hurry(): void
   close(): Promise<void>
 }
 
 /** How long joining the groups may take before somebody else must be holding partitions, in milliseconds. */
 const PATIENCE = 60_000
+
+/** How long a door that is shut is still waited for when the process is to stop, in milliseconds. */
+const GRACE = 7_000
 
 /** Marks fall at multiples of this of event time, in milliseconds before `timeScale`. */
 const QUANTUM = 1_000
@@ -50,11 +61,12 @@ export async function startPipelines(
   catalogue: ServiceCatalogue,
   around: Surroundings,
 ): Promise<Running> {
-  const { log, store, clock, logger, random } = around
+  const { log, store, clock, logger } = around
   await log.ensure(ownTopics(config.inputs, config.log.partitions))
   const stop = new AbortController()
-  const delivery = new Delivery({ log, store, clock, logger, random, signal: stop.signal })
-  const checkpoints = storedCheckpoints(store)
+  const patience = new Patience({ ...around, signal: stop.signal, longest: config.doors.longestPause })
+  const delivery = new Delivery({ log, store, clock, logger, patience })
+  const checkpoints = storedCheckpoints(waitingStore(store, patience))
   const partitions = new Map<string, number>()
   for (const { name, topic } of graphs) partitions.set(name, await log.partitions(topic))
   const context = contextOf(config, catalogue)
@@ -81,9 +93,13 @@ export async function startPipelines(
     })
   })
   await Promise.all(runners.map(runner => runner.start()))
+  const closed = new AbortController()
+  const hurry = (): void => void clock.sleep(GRACE, closed.signal).then(() => stop.abort())
   return {
     delivery,
+    checkpoints,
     runners,
+    troubles: () => patience.troubles,
     done: Promise.all(runners.map(runner => runner.done)).then(() => undefined),
     async settled() {
       const joined = clock.now() + PATIENCE
@@ -99,9 +115,10 @@ export async function startPipelines(
         await clock.sleep(10)
       }
     },
+    hurry,
     async close() {
-      await Promise.all(runners.map(runner => runner.close()))
-      stop.abort()
+      hurry()
+      await Promise.all(runners.map(runner => runner.close())).finally(() => closed.abort())
     },
   }
 }

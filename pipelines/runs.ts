@@ -84,11 +84,11 @@ export class RunsReader implements Reader {
   }
 
   async assigned(_topic: string, partition: number): Promise<number> {
-    const { checkpoints, log } = this.#options
+    const { checkpoints, delivery } = this.#options
     const saved = await checkpoints.load(this.#at(partition))
     const json = saved?.entries.get(STATE)
     this.#executor.assigned(partition, json === undefined ? undefined : (JSON.parse(json) as ExecutorState))
-    const ends = await log.ends(topics.runs)
+    const ends = await delivery.ends(topics.runs)
     this.#liveFrom.set(partition, ends[partition] ?? 0)
     this.#behind.add(partition)
     return saved?.next ?? 0

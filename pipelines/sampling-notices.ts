@@ -1,5 +1,5 @@
 import type { Row } from '../sinks/store.ts'
-import { type BatchReport, batches } from './runtime/task.ts'
+import { type BatchReport, batches, type EmissionReport, emissions } from './runtime/reports.ts'
 import type { Logger } from './sources/logger.ts'
 
 /** Event time without sampling after which it is over, in slots. */
@@ -17,6 +17,9 @@ interface Spell {
 /** Says when lines of a service begin to be sampled, and when they no longer are, until `stop` is called. */
 export function announceSampling(logger: Logger): { stop(): void } {
   const spells = new Map<string, Spell>()
+  const emitted = (message: unknown): void => {
+    for (const row of (message as EmissionReport).emitted.rows.get('log_sampling') ?? []) begin(row)
+  }
   const begin = (row: Row): void => {
     const { environment, service, start, end, lines, kept, errors, errors_kept: errorsKept } = row as Sampled
     const name = `${environment}/${service}`
@@ -32,8 +35,7 @@ export function announceSampling(logger: Logger): { stop(): void } {
     spells.set(name, spell)
   }
   const worked = (message: unknown): void => {
-    const { pipeline, emitted, watermark } = message as BatchReport
-    for (const row of emitted.rows.get('log_sampling') ?? []) begin(row)
+    const { pipeline, watermark } = message as BatchReport
     if (pipeline !== 'logs' || watermark === null) return
     for (const [name, { since, until, slot, lines, kept }] of spells) {
       if (watermark < until + QUIET * slot) continue
@@ -42,8 +44,14 @@ export function announceSampling(logger: Logger): { stop(): void } {
       logger.info({ lines, kept, from, to }, `lines of ${name} are all kept again`)
     }
   }
+  emissions.subscribe(emitted)
   batches.subscribe(worked)
-  return { stop: () => void batches.unsubscribe(worked) }
+  return {
+    stop() {
+      emissions.unsubscribe(emitted)
+      batches.unsubscribe(worked)
+    },
+  }
 }
 
 /** A row of `log_sampling`. */

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Registry } from 'prom-client'
 import type { Event } from '../operators/operator.ts'
-import { type CheckpointReport, checkpointReports } from './runtime/checkpoint-report.ts'
-import { revocations } from './runtime/revocation-report.ts'
-import { type BatchReport, batches } from './runtime/task.ts'
+import { type CheckpointReport, checkpointed } from './runtime/checkpoint-report.ts'
+import { type BatchReport, batches, type EmissionReport, emissions, revocations } from './runtime/reports.ts'
 import { observePipelines } from './telemetry.ts'
 
 /** The metrics as they are scraped, and a clock that is set by hand. */
@@ -20,9 +19,8 @@ function observed() {
 }
 
 const batch = (changed: Partial<BatchReport> = {}): BatchReport => ({
-  ...{ pipeline: 'logs', topic: 'ops.logs-by-service', partition: 2, lag: 7, watermark: 940_000, took: 30 },
+  ...{ pipeline: 'logs', topic: 'ops.logs-by-service', partition: 2, outputs: 0, lag: 7, watermark: 940_000, took: 30 },
   fates: { in: 9, used: 4, late: 2, dropped: { duplicate: 1 }, dead: 2 },
-  emitted: { rows: new Map(), outputs: [], late: [], dropped: new Map(), dead: [] },
   dead: { 'not-json': 2 },
   ...changed,
 })
@@ -54,7 +52,11 @@ test('late and dropped events are counted by their step', async t => {
     { step: 'cluster', event },
   ]
   const dropped = new Map([['sample', { sampled: 40 }]])
-  batches.publish(batch({ emitted: { rows: new Map(), outputs: [], late, dropped, dead: [] } }))
+  const report: EmissionReport = {
+    pipeline: 'logs',
+    emitted: { rows: new Map(), outputs: [], late, dropped, dead: [] },
+  }
+  emissions.publish(report)
   assert.equal(await value('opsagent_late_events_total{step="logs.cluster"}'), 2)
   assert.equal(await value('opsagent_dropped_events_total{step="logs.sample",reason="sampled"}'), 40)
 })
@@ -66,7 +68,7 @@ test('ages are as of the scrape: they grow while nothing is heard', async t => {
   const of = '{pipeline="logs",partition="2"}'
   assert.equal(await value(age + of), undefined)
   batches.publish(batch())
-  checkpointReports.publish(checkpoint())
+  checkpointed.publish(checkpoint())
   assert.equal(await value(age + of), 0)
   assert.equal(await value(behind + of), 60)
   clock.time += 30_000
@@ -77,8 +79,8 @@ test('ages are as of the scrape: they grow while nothing is heard', async t => {
 test('a checkpoint has its size, and how long it took', async t => {
   const { value, stop } = observed()
   t.after(stop)
-  checkpointReports.publish(checkpoint())
-  checkpointReports.publish(checkpoint({ full: true, entries: 100, bytes: 90_000, took: 1_500 }))
+  checkpointed.publish(checkpoint())
+  checkpointed.publish(checkpoint({ full: true, entries: 100, bytes: 90_000, took: 1_500 }))
   const of = (kind: string) => `{pipeline="logs",partition="2",kind="${kind}"}`
   assert.equal(await value(`opsagent_checkpoint_bytes${of('changes')}`), 3_400)
   assert.equal(await value(`opsagent_checkpoint_bytes${of('full')}`), 90_000)
@@ -90,7 +92,7 @@ test('of a partition that others work on nothing is told any more', async t => {
   const { value, stop } = observed()
   t.after(stop)
   batches.publish(batch())
-  checkpointReports.publish(checkpoint())
+  checkpointed.publish(checkpoint())
   revocations.publish({ pipeline: 'logs', topic: 'ops.logs-by-service', partition: 2 })
   const of = '{pipeline="logs",partition="2"}'
   for (const name of ['opsagent_consumer_lag', 'opsagent_watermark_lag_seconds', 'opsagent_checkpoint_age_seconds'])

@@ -2,9 +2,17 @@ import type { Channel } from 'node:diagnostics_channel'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../operators/clock.ts'
 import { systemClock } from './clock.ts'
-import { type CheckpointReport, checkpointReports } from './runtime/checkpoint-report.ts'
-import { type RevocationReport, revocations } from './runtime/revocation-report.ts'
-import { type BatchReport, batches } from './runtime/task.ts'
+import { observeDoors } from './doors/door-metrics.ts'
+import { type CheckpointReport, checkpointed } from './runtime/checkpoint-report.ts'
+import { type Refusal, refusals } from './runtime/refused.ts'
+import {
+  type BatchReport,
+  batches,
+  type EmissionReport,
+  emissions,
+  type RevocationReport,
+  revocations,
+} from './runtime/reports.ts'
 
 // What the agent tells of itself, for Prometheus: in base units, with labels whose values are known beforehand. Services,
 // series and patterns are data, never labels.
@@ -31,6 +39,7 @@ export function observePipelines(registry: Registry, clock: Clock): Observing {
 export function metricsTable(): string {
   const registry = new Registry()
   ownMetrics(registry, systemClock).stop()
+  observeDoors(registry, [], async () => ({}))
   const rows = registry.getMetricsAsArray().map(metric => {
     // The library's type lacks what its objects have.
     const { name, type, labelNames, help } = metric as typeof metric & { labelNames: readonly string[] }
@@ -41,7 +50,7 @@ export function metricsTable(): string {
 
 /** The metrics of this program, without those that come with Node. */
 function ownMetrics(registry: Registry, clock: Clock): Observing {
-  const observing = [observeBatches(registry, clock), observeSteps(registry), observeCheckpoints(registry, clock)]
+  const observing = [observeBatches(registry, clock), observeEmissions(registry), observeCheckpoints(registry, clock)]
   return { stop: () => observing.forEach(each => void each.stop()) }
 }
 
@@ -86,14 +95,15 @@ function observeBatches(registry: Registry, clock: Clock): Observing {
     if (report.watermark !== null) behind.since(placeOf(report), report.watermark)
     took.observe({ pipeline }, report.took / 1_000)
   })
+  const refused = observe(refusals, ({ reason, count }: Refusal) => dead.inc({ reason }, count))
   const revoked = observe(revocations, (report: RevocationReport) => {
     lag.remove(placeOf(report))
     behind.forget(placeOf(report))
   })
-  return both(batch, revoked)
+  return both(batch, refused, revoked)
 }
 
-function observeSteps(registry: Registry): Observing {
+function observeEmissions(registry: Registry): Observing {
   const registers = [registry]
   const late = new Counter({
     name: 'opsagent_late_events_total',
@@ -107,7 +117,7 @@ function observeSteps(registry: Registry): Observing {
     labelNames: ['step', 'reason'],
     registers,
   })
-  return observe(batches, ({ pipeline, emitted }: BatchReport) => {
+  return observe(emissions, ({ pipeline, emitted }: EmissionReport) => {
     for (const { step } of emitted.late) late.inc({ step: `${pipeline}.${step}` })
     for (const [step, reasons] of emitted.dropped)
       for (const [reason, count] of Object.entries(reasons)) dropped.inc({ step: `${pipeline}.${step}`, reason }, count)
@@ -140,7 +150,7 @@ function observeCheckpoints(registry: Registry, clock: Clock): Observing {
     labelNames: [...of, 'kind'],
     registers,
   })
-  const saved = observe(checkpointReports, (report: CheckpointReport) => {
+  const saved = observe(checkpointed, (report: CheckpointReport) => {
     const kind = report.full ? 'full' : 'changes'
     age.since(placeOf(report), report.at)
     took.observe({ pipeline: report.pipeline, kind }, report.took / 1_000)

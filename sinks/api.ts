@@ -7,10 +7,16 @@ import { ErrorBody, HttpError, requestError } from './http-error.ts'
 import { type Route, routes } from './routes.ts'
 import { SinkError, type Store } from './store.ts'
 
-/** How a part of the agent is: well, or why not. */
+/** How a part of the agent is: well, or why not and since when. */
 export interface Readiness {
   readonly ok: boolean
   readonly why?: string
+  /** Milliseconds since 1970. */
+  readonly since?: number
+  /** Whether calls are let through to it. */
+  readonly breaker?: 'closed' | 'half-open' | 'open'
+  /** False: the agent does its work without it. */
+  readonly needed?: false
 }
 
 /** A person's answer to a run that waits for one. */

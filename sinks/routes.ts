@@ -181,7 +181,16 @@ const healthz = route({
 
 const Ready = z.strictObject({
   ready: z.boolean(),
-  parts: z.record(z.string(), z.strictObject({ ok: z.boolean(), why: z.string().optional() })),
+  parts: z.record(
+    z.string(),
+    z.strictObject({
+      ok: z.boolean(),
+      why: z.string().optional(),
+      since: z.number().optional().describe('Since when it is not well.'),
+      breaker: z.enum(['closed', 'half-open', 'open']).optional().describe('Closed: calls are let through to it.'),
+      needed: z.literal(false).optional().describe('The agent does its work without it.'),
+    }),
+  ),
 })
 
 const ready = route({
@@ -194,7 +203,7 @@ const ready = route({
     const parts: Readonly<Record<string, Readiness>> = hooks?.ready
       ? await hooks.ready()
       : { store: await readiness(() => store.check()) }
-    const all = Object.values(parts).every(part => part.ok)
+    const all = Object.values(parts).every(part => part.ok || part.needed === false)
     return ok({ ready: all, parts }, all ? 200 : 503)
   },
 })

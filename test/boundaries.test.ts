@@ -67,6 +67,7 @@ test('each of the large libraries is known to one or two files', () => {
     '@sentry/node': ['pipelines/sentry.ts'],
     piscina: [],
     pino: ['pipelines/logger.ts'],
+    cockatiel: ['pipelines/doors/guard.ts', 'pipelines/doors/backoff.ts'],
   }
   for (const source of shipped)
     for (const name of importsOf(source))
@@ -119,7 +120,7 @@ test('no file is a drawer for everything', () => {
 
 test('file names are kebab-case', () => {
   for (const { path } of all)
-    assert.match(posix.basename(path), /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|bench|fixture|d))?\.ts$/, path)
+    assert.match(posix.basename(path), /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|chaos|bench|fixture|d))?\.ts$/, path)
 })
 
 test('no file is longer than anybody reads', () => {

@@ -13,7 +13,7 @@ import { testBroker } from './kit/broker.ts'
 import { eventually } from './kit/eventually.ts'
 import { RecordingReader, realClock, recordingLogger } from './kit/log.ts'
 
-const broker = testBroker()
+const broker = testBroker({ properties: { 'group.min.session.timeout.ms': '1000' } })
 const HOUR = 3_600_000
 let tests = 0
 
@@ -164,6 +164,43 @@ onKafka('a partition that is still loading is given nothing, and loses nothing',
   assert.ok(reader.records.every(({ partition }) => partition === 0))
   loaded.resolve()
   await reader.until(() => reader.records.length === 20)
+})
+
+onKafka(
+  'a batch longer than the session timeout, and silent, costs no partition',
+  async (t, log, _running, prefix) => {
+    await log.ensure([{ topic: 'long', partitions: 1 }])
+    await log.append(['first', 'second'].map(value => ({ topic: 'long', key: null, value })))
+    const reader = new RecordingReader({ work: () => realClock.sleep(3_000) })
+    const options = {
+      group: `${prefix}g`,
+      topics: ['long'],
+      start: 'earliest',
+      idleEvery: HOUR,
+      maxRecords: 1,
+    } as const
+    const subscription = await log.subscribe(options, reader)
+    t.after(() => subscription.close())
+    await reader.until(() => reader.records.length === 2)
+    assert.deepEqual(reader.events, ['assigned long/0', 'batch long/0', 'batch long/0'])
+  },
+  { sessionTimeout: 1_500 },
+)
+
+onKafka('how far a checkpoint came is told to a group that has not heard of it', async (t, log, running, prefix) => {
+  await log.ensure([{ topic: 'told', partitions: 1 }])
+  await log.append(Array.from({ length: 5 }, (_, n) => ({ topic: 'told', key: null, value: `${n}` })))
+  const reader = new RecordingReader({ starts: () => 5 })
+  const options = { group: `${prefix}g`, topics: ['told'], start: 'earliest', idleEvery: 50 } as const
+  const subscription = await log.subscribe(options, reader)
+  t.after(() => subscription.close())
+  const admin = createClient({ brokers: [running.address], clientId: 'x', logger: recordingLogger() }).admin()
+  await admin.connect()
+  t.after(() => admin.disconnect())
+  await eventually(async () => {
+    const [told] = await admin.fetchOffsets({ groupId: options.group, topics: [`${prefix}told`] })
+    assert.equal(told?.partitions[0]?.offset, '5')
+  })
 })
 
 for (const compression of ['gzip', 'snappy', 'lz4', 'zstd'] as const satisfies readonly Compression[]) {

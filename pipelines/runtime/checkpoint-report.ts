@@ -1,20 +1,19 @@
 import { channel } from 'node:diagnostics_channel'
 
-/** What a save of a partition's state was; published on the diagnostics channel `ops-agent:checkpoint`. */
+/** A checkpoint that was written; published on the diagnostics channel `ops-agent:checkpoint`. */
 export interface CheckpointReport {
   readonly pipeline: string
   readonly topic: string
   readonly partition: number
-  /** Names written, those that are gone included. */
+  /** Names written, those that are gone among them, and the characters of their JSON texts. */
   readonly entries: number
-  /** Characters of JSON written. */
   readonly bytes: number
-  /** The whole state, not just what had changed. */
+  /** Whether it is the whole state, and not what has changed since the one before. */
   readonly full: boolean
-  /** Milliseconds from its beginning until it was durable. */
+  /** Milliseconds it took, its rows not counted. */
   readonly took: number
-  /** When it was durable, by the wall clock. */
+  /** Wall clock when it was durable, in milliseconds since 1970. */
   readonly at: number
 }
 
-export const checkpointReports = channel('ops-agent:checkpoint')
+export const checkpointed = channel('ops-agent:checkpoint')

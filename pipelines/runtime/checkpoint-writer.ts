@@ -1,6 +1,6 @@
 import type { Clock } from '../../operators/clock.ts'
 import type { CheckpointKey, Checkpoints, LoadedCheckpoint } from '../../sinks/checkpoints.ts'
-import { type CheckpointReport, checkpointReports } from './checkpoint-report.ts'
+import { type CheckpointReport, checkpointed } from './checkpoint-report.ts'
 import type { Engine } from './engine.ts'
 
 export interface CheckpointWriterOptions {
@@ -62,7 +62,7 @@ export class CheckpointWriter {
     this.#cost = timed.took
     this.#savedAt = clock.now()
     const report: CheckpointReport = { ...at, entries, bytes, full, took: this.#savedAt - began, at: this.#savedAt }
-    checkpointReports.publish(report)
+    checkpointed.publish(report)
   }
 }
 

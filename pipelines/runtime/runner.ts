@@ -1,6 +1,6 @@
 import type { Graph } from '../pipeline.ts'
 import type { Batch, Log, Reader, Subscription } from '../sources/log.ts'
-import { type RevocationReport, revocations } from './revocation-report.ts'
+import { type RevocationReport, revocations } from './reports.ts'
 import { Task, type TaskOptions } from './task.ts'
 
 export interface RunnerOptions extends Omit<TaskOptions, 'partition' | 'partitions' | 'expected'> {
@@ -74,11 +74,11 @@ export class Runner implements Reader {
     await this.#commit(partition, await this.#tasks.get(partition)?.idle())
   }
 
-  async revoked(topic: string, partition: number): Promise<void> {
+  async revoked(_topic: string, partition: number): Promise<void> {
     await this.#commit(partition, await this.#tasks.get(partition)?.close())
     this.#tasks.delete(partition)
-    const report: RevocationReport = { pipeline: this.name, topic, partition }
-    revocations.publish(report)
+    const { name: pipeline, topic } = this.#options.graph
+    revocations.publish({ pipeline, topic, partition } satisfies RevocationReport)
   }
 
   async #commit(partition: number, next: number | undefined): Promise<void> {

@@ -1,4 +1,3 @@
-import { channel } from 'node:diagnostics_channel'
 import type { Clock } from '../../operators/clock.ts'
 import type { Mark } from '../../operators/watermark.ts'
 import type { CheckpointKey, Checkpoints } from '../../sinks/checkpoints.ts'
@@ -12,29 +11,10 @@ import { deadRecords, deadRows, type FailedEvent, failedRecord, failedRow } from
 import type { Delivery } from './delivery.ts'
 import type { Emitted } from './engine.ts'
 import { encodeMark } from './marks.ts'
-import { type BatchFates, type Dead, Partition, type Read } from './partition.ts'
+import { type Dead, Partition, type Read } from './partition.ts'
 import type { ProgressOptions } from './progress.ts'
+import { type BatchReport, batches, type EmissionReport, emissions } from './reports.ts'
 import { StepFailure } from './step-failure.ts'
-
-/** What a batch was and did; published on the diagnostics channel `ops-agent:batch`. */
-export interface BatchReport {
-  readonly pipeline: string
-  readonly topic: string
-  readonly partition: number
-  readonly fates: BatchFates
-  /** What came of it, as it was delivered. */
-  readonly emitted: Emitted
-  /** Reasons of the dead, counted. */
-  readonly dead: Readonly<Record<string, number>>
-  /** Records behind the end of the partition after this batch. */
-  readonly lag: number
-  /** The input's watermark, or null. */
-  readonly watermark: number | null
-  /** Milliseconds the batch took, delivery included. */
-  readonly took: number
-}
-
-export const batches = channel('ops-agent:batch')
 
 export interface TaskOptions {
   readonly graph: Graph
@@ -159,7 +139,7 @@ export class Task {
       } catch (error) {
         if (!(error instanceof StepFailure)) throw error
         this.#count(error)
-        await this.#goBack(batch)
+        await this.#options.delivery.withLog(() => this.#goBack(batch))
       }
     }
   }
@@ -194,6 +174,7 @@ export class Task {
 
   async #deliver(emitted: Emitted, dead: readonly Dead[]): Promise<void> {
     const { graph, partition, delivery } = this.#options
+    emissions.publish({ pipeline: graph.name, emitted } satisfies EmissionReport)
     const failed = emitted.dead.map(({ step, event, error }) => ({
       ...{ topic: graph.topic, partition, event, error },
       step: `${graph.name}.${step}`,
@@ -261,8 +242,8 @@ export class Task {
       topic: batch.topic,
       partition: batch.partition,
       fates,
-      emitted,
       dead: reasons,
+      outputs: emitted.outputs.length,
       lag: batch.end - batch.next,
       watermark: this.#partition.engine.time,
       took,

@@ -19,6 +19,9 @@ const MAX_BYTES = 1024 * 1024
 /** How long the broker may hold a fetch when there is nothing; a partition just loaded waits for its end. */
 const FETCH_WAIT = 250
 const REJOIN_AFTER = 1_000
+const SESSION = 30_000
+/** In a session that lasts; several may be lost. */
+const HEARTBEATS = 10
 /** How long leaving the group may take when no broker answers. */
 const LEAVE = 5_000
 
@@ -36,6 +39,8 @@ interface Owned {
   readonly partition: number
   /** Offset to be read next; undefined while the reader is loading it. */
   position: number | undefined
+  /** An offset that the group was not told yet. */
+  untold: number | undefined
   /** Whether `assigned` was called, so that `revoked` has to be. */
   begun: boolean
   lost: boolean
@@ -83,12 +88,12 @@ export class KafkaSubscription implements Subscription {
     this.#topics = new Map(options.topics.map(topic => [services.names.inKafka(topic), topic]))
     this.done = this.#end.promise
     this.done.catch(error => services.logger.error({ group: options.group, error }, 'the subscription has ended'))
-    const { sessionTimeout = 30_000, rebalanceTimeout = 60_000 } = services
+    const { sessionTimeout = SESSION, rebalanceTimeout = 60_000 } = services
     this.#consumer = services.client.consumer({
       groupId: options.group,
       sessionTimeout,
       rebalanceTimeout,
-      heartbeatInterval: Math.floor(sessionTimeout / 10),
+      heartbeatInterval: Math.floor(sessionTimeout / HEARTBEATS),
       maxWaitTimeInMs: FETCH_WAIT,
       maxBytesPerPartition: options.maxBytes ?? MAX_BYTES,
       allowAutoTopicCreation: false,
@@ -121,14 +126,22 @@ export class KafkaSubscription implements Subscription {
     })
   }
 
-  /** A commit that fails is only told: the next one says more. */
+  /** A commit that fails is only said: the next one says more, or it is made again when there is nothing to read. */
   async commit(topic: string, partition: number, next: number): Promise<void> {
-    const name = this.#services.names.inKafka(topic)
-    if (!this.#owned.has(`${name}/${partition}`)) return
+    const owned = this.#owned.get(`${this.#services.names.inKafka(topic)}/${partition}`)
+    if (!owned) return
+    owned.untold = next
+    await this.#tell(owned)
+  }
+
+  async #tell(owned: Owned): Promise<void> {
+    const { topic, partition, untold } = owned
+    if (untold === undefined) return
     try {
-      await this.#consumer.commitOffsets([{ topic: name, partition, offset: String(next) }])
+      await this.#consumer.commitOffsets([{ topic, partition, offset: String(untold) }])
+      if (owned.untold === untold) owned.untold = undefined
     } catch (error) {
-      this.#services.logger.info({ topic, partition, next, error }, 'kafka: offset not committed')
+      this.#services.logger.info({ topic, partition, next: untold, error }, 'kafka: offset not committed')
     }
   }
 
@@ -162,7 +175,7 @@ export class KafkaSubscription implements Subscription {
     }
     this.#control(() => this.#consumer.pause([{ topic, partitions: [partition] }]))
     if (kept) return
-    const owned: Owned = { topic, partition, position: undefined, begun: false, lost: false }
+    const owned: Owned = { topic, partition, position: undefined, untold: undefined, begun: false, lost: false }
     this.#owned.set(at, owned)
     this.#enqueue(at, () => this.#load(owned))
   }
@@ -183,6 +196,7 @@ export class KafkaSubscription implements Subscription {
     const from = await this.#starts.find(this.#topics.get(topic)!, partition, asked, () => this.#isOurs(owned))
     if (from === undefined || owned.lost) return
     owned.position = from
+    if (asked !== undefined) owned.untold = from // whoever checkpointed it may not have come to telling
     this.#seek(owned)
     this.#control(() => this.#consumer.resume([{ topic, partitions: [partition] }]))
   }
@@ -252,16 +266,32 @@ export class KafkaSubscription implements Subscription {
   async #hand(work: Work, records: readonly LogRecord[]): Promise<void> {
     if (!this.#isOpen(work)) return
     const next = records.at(-1)!.offset + 1
-    await this.#reader.batch({
-      topic: records[0]!.topic,
-      partition: work.owned.partition,
-      records,
-      next,
-      end: Math.max(next, toOffset(work.payload.batch.highWatermark)),
-      heartbeat: () => this.#heartbeat(work),
-    })
+    const handed = new AbortController()
+    void this.#keepAlive(work, handed.signal)
+    try {
+      await this.#reader.batch({
+        topic: records[0]!.topic,
+        partition: work.owned.partition,
+        records,
+        next,
+        end: Math.max(next, toOffset(work.payload.batch.highWatermark)),
+        heartbeat: () => this.#heartbeat(work),
+      })
+    } finally {
+      handed.abort()
+    }
     work.owned.position = next
     await this.#heartbeat(work)
+  }
+
+  /** A reader that waits for a door to open, however long, is alive: the group must not give its partitions away. */
+  async #keepAlive(work: Work, handed: AbortSignal): Promise<void> {
+    const { sessionTimeout = SESSION } = this.#services
+    for (;;) {
+      await setTimeout(sessionTimeout / HEARTBEATS, undefined, { signal: handed }).catch(() => undefined)
+      if (handed.aborted) return
+      await this.#heartbeat(work)
+    }
   }
 
   /** Never rejects: that the group shares out anew is learnt here, and done when the part under way is finished. */
@@ -320,6 +350,7 @@ export class KafkaSubscription implements Subscription {
     this.#enqueue(at, async () => {
       if (owned.lost || this.#stop.signal.aborted || owned.position! > end) return
       await this.#reader.idle(this.#topics.get(owned.topic)!, owned.partition)
+      await this.#tell(owned)
     })
   }
 

@@ -179,9 +179,14 @@ export class PartitionFiles {
     this.#file = undefined
     const segment = new Segment(this.#options.folder, this.#end)
     const file = await open(segment.path, 'w+')
-    await file.write(MAGIC)
-    await file.datasync()
-    await syncDirectory(this.#options.folder)
+    try {
+      await file.write(MAGIC)
+      await file.datasync()
+      await syncDirectory(this.#options.folder)
+    } catch (error) {
+      await file.close().catch(() => undefined) // made anew by the next write
+      throw error
+    }
     this.#file = file
     this.#segments.push(segment)
     await this.#removeExpired()

@@ -32,6 +32,8 @@ export interface RenderOptions {
   readonly pollEvery?: number
   /** Milliseconds before the first repeat of a read; doubles with each. Default 1 s. */
   readonly retryAfter?: number
+  /** Stands before every request: makes it, or throws without making it because Render is being left alone. */
+  readonly guard?: <T>(call: () => Promise<T>) => Promise<T>
 }
 
 export interface Patience {
@@ -50,11 +52,13 @@ export class RenderApi {
   readonly #url: string
   readonly #apiKey: string
   readonly #retryAfter: number
+  readonly #guard: NonNullable<RenderOptions['guard']>
 
-  constructor({ url = 'https://api.render.com/v1', apiKey, retryAfter = 1_000 }: RenderOptions) {
+  constructor({ url = 'https://api.render.com/v1', apiKey, retryAfter = 1_000, guard }: RenderOptions) {
     this.#url = url.replace(/\/+$/, '')
     this.#apiKey = apiKey
     this.#retryAfter = retryAfter
+    this.#guard = guard ?? (call => call())
   }
 
   async service(id: string, patience: Patience): Promise<RenderService> {
@@ -100,8 +104,10 @@ export class RenderApi {
   }
 
   async #send(method: string, path: string, signal: AbortSignal, body?: object): Promise<Response> {
-    try {
-      return await fetch(`${this.#url}${path}`, {
+    let made = false
+    const request = (): Promise<Response> => {
+      made = true
+      return fetch(`${this.#url}${path}`, {
         method,
         signal,
         redirect: 'error',
@@ -112,7 +118,11 @@ export class RenderApi {
         },
         ...(body && { body: JSON.stringify(body) }),
       })
+    }
+    try {
+      return await this.#guard(request)
     } catch (error) {
+      if (!made) throw new NothingDone(`render ${method} ${path}: not sent: ${(error as Error).message}`)
       const code = codeOf(error)
       const problem = `render ${method} ${path}: unreachable (${code ?? causeOf(error)})`
       throw code !== undefined && neverSent.has(code) ? new NothingDone(problem) : new Error(problem)

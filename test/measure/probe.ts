@@ -4,7 +4,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { CheckpointReport } from '../../pipelines/runtime/checkpoint-report.ts'
-import type { BatchReport } from '../../pipelines/runtime/task.ts'
+import type { BatchReport } from '../../pipelines/runtime/reports.ts'
 
 // Loaded into an agent by `--import`: answers, over the channel to its parent, what the process has used so far. It adds
 // nothing to the agent's own work but a few counters.

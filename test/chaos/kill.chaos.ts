@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { dice } from '../kit/corpus.ts'
+import type { ChaosAgent } from './kit/agents.ts'
+import { PARTITIONS, Scene } from './kit/scene.ts'
+import { seed } from './kit/seed.ts'
+import { telemetry } from './kit/telemetry.ts'
+
+// Two processes share the work, and one of them is killed again and again. What is in the tables at the end must be
+// what a run without any trouble writes.
+
+const EVENTS = Number(process.env.CHAOS_EVENTS ?? 300_000)
+const KILLS = Number(process.env.CHAOS_KILLS ?? 30)
+
+test(`${EVENTS} events, two processes, ${KILLS} times kill -9: the rows of an undisturbed run`, async t => {
+  const scene = await Scene.open()
+  t.after(() => scene.close())
+  const random = dice(seed)
+  const input = telemetry({ seed, events: EVENTS, partitions: PARTITIONS })
+  scene.tell(`seed ${seed}: ${input.lines} lines, ${input.samples} samples, ${input.unreadable} unreadable records`)
+
+  const [first, ...rest] = input.stretches
+  await scene.log.append(first!)
+  const killed = scene.installation('killed')
+  const slots = await Promise.all([killed.start(), killed.start()])
+  await Promise.all(slots.map(agent => agent.running()))
+
+  let [written, kills, counted] = [0, 0, 0]
+  while (counted < KILLS) {
+    // What is left of the input is spread over the kills that are left, so that there is always work to be killed at.
+    const until = Math.ceil(rest.length * Math.min(1, (counted + 1) / KILLS))
+    for (; written < until; written++) await scene.log.append(rest[written]!)
+    const slot = Math.floor(random() * 2)
+    const victim = slots[slot]!
+    await busy(victim)
+    await wait(random() * 1_500)
+    const unfinished = await victim.kill()
+    kills++
+    if (unfinished.length > 0) counted++
+    const at = unfinished.map(({ pipeline, partition }) => `${pipeline}/${partition}`).join(', ')
+    scene.tell(`kill ${kills} (${counted} count): ${victim.name}, in the middle of ${at || 'nothing'}`)
+    slots[slot] = await killed.start()
+    await slots[slot].running()
+  }
+  await scene.log.append(input.end)
+  await killed.drained(120_000)
+  await killed.stop()
+  scene.tell('all is read')
+
+  const rows = await killed.assertSameRows(await scene.undisturbed())
+  scene.tell(`${kills} kills, ${counted} in the middle of a batch; rows: ${JSON.stringify(rows)}`)
+  for (const [table, count] of Object.entries(rows))
+    assert.ok(count > 0 || table.startsWith('run'), `${table} is empty`)
+  assert.equal(rows.log_lines, input.lines)
+})
+
+/** Resolves when the process is in the middle of a batch. */
+async function busy(agent: ChaosAgent): Promise<void> {
+  for (const until = performance.now() + 60_000; !agent.isInBatch; await wait(20))
+    if (performance.now() > until) throw new Error(`${agent.name} has nothing to do`)
+}
