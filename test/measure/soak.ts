@@ -11,6 +11,9 @@ const FLAT = 1.05
 /** The longest the event loop may be held, in milliseconds. */
 const LONGEST_STALL = 50
 
+/** Functions shown of a profile; the result has more. */
+const HOTTEST = 15
+
 interface Plan {
   readonly sizes: readonly number[]
   readonly rate: number
@@ -153,9 +156,18 @@ function outcomeOf(
       'longest stall': `${round(stall)} ms`,
       'heap with churn': churned ? `${heapOf(churned)}: ${churned.growth.toFixed(2)}×` : '',
     },
-    text: [...text, ...(churned ? ['', churnText(churned)] : [])].join('\n'),
+    text: [...text, ...sameRate.flatMap(hotText), ...(churned ? ['', churnText(churned)] : [])].join('\n'),
     holds: stall <= LONGEST_STALL && grown.every(ratio => ratio <= MOST) && (churned?.growth ?? 1) <= FLAT,
   }
+}
+
+/** Where the CPU time went, if that was looked at. */
+function hotText({ keys, hot }: RunOutcome): string[] {
+  if (!hot) return []
+  const lines = hot.functions
+    .slice(0, HOTTEST)
+    .map(({ place, share }) => `  ${(100 * share).toFixed(1).padStart(5)} %  ${place}`)
+  return [`\nown time of functions with ${keys} keys, at the rate`, ...lines]
 }
 
 const heapOf = ({ heap }: ChurnOutcome): string => `${mib(heap[0]!)} to ${mib(heap.at(-1)!)} MiB`
