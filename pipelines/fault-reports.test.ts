@@ -99,7 +99,7 @@ test('an error that nobody caught ends the agent: logged, reported, and the secr
   const agent = await startAgentProcess(folder, settings, flags)
   const exit = once(agent.process, 'exit')
   agent.process.send('now')
-  assert.deepEqual(await exit, [1, null])
+  assert.deepEqual(await exit, [null, 'SIGKILL'])
   const told = await eventually(async () => {
     const found = agent.log.find(line => line.includes('nobody caught'))
     assert.ok(found, agent.log.join('\n'))

@@ -50,12 +50,13 @@ function faultOf(error: unknown): Error | undefined {
 
 /**
  * Has an error that nobody caught logged, masked as every line is, and reported, before it ends the process as it would
- * have anyway. Answers what undoes it.
+ * have anyway. It is ended as a crash ends it: the native code of the embedded store does not outlive an exit in the
+ * middle of its work. Answers what undoes it.
  */
 export function endOnFault(logger: Logger, reports: ErrorReports | undefined): () => void {
   const end = (error: unknown): void => {
     logger.error({ error }, 'an error that nobody caught: this process ends')
-    void Promise.resolve(reports?.close()).finally(() => process.exit(1))
+    void Promise.resolve(reports?.close()).finally(() => process.kill(process.pid, 'SIGKILL'))
   }
   process.on('uncaughtException', end)
   return () => void process.off('uncaughtException', end)

@@ -15,7 +15,7 @@ import { logsOf, metricsOf } from './otlp-messages.ts'
 /** A window of a minute is three seconds. */
 const timeScale = 20
 /** Lines a second before the storm, and lines of the storm, sent as fast as the receiver takes them. */
-const usual = 1_000
+const usual = 400
 const storm = 120_000
 const perRequest = 100
 /** Requests of the storm under way at once. */
@@ -27,7 +27,7 @@ let sent = 0
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ops-storm-'))
-  const sampling = ['detection.sample.linesPerSecond=2000', 'detection.sample.errorsPerSecond=5000']
+  const sampling = ['detection.sample.linesPerSecond=1000', 'detection.sample.errorsPerSecond=5000']
   agent = await startAgentProcess(folder, [`timeScale=${timeScale}`, ...sampling])
 })
 after(async () => {
@@ -130,7 +130,7 @@ test('ten times the lines: metrics go on, every line is counted, a sample is kep
   t.diagnostic(
     `metrics were at most ${most(stormy, 'metrics')} s behind (before ${most(calm, 'metrics')} s), logs ${most(stormy, 'logs')} s, memory at most ${peak} MiB`,
   )
-  assert.ok(rate > 5 * usual, `${rate} lines a second are no storm`)
+  assert.ok(rate > 10 * usual, `${rate} lines a second are no storm`)
   assert.ok(most(stormy, 'metrics') < most(calm, 'metrics') + 5, 'metrics starve behind logs')
   assert.ok(peak < 1_200, `${peak} MiB`)
   const store = await openEmbeddedStore({ path: join(folder, 'clickhouse') })

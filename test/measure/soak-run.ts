@@ -37,6 +37,9 @@ export interface RunOutcome extends Run {
   readonly whole: Phase
   /** How long the event loop was held while at the rate, in milliseconds. */
   readonly delay: Reading['delay']
+  readonly saving: Reading['saving']
+  readonly own: Reading['own']
+  readonly checkpoints: Reading['checkpoints']
   /** Bytes, at the end; of the heap what is held. */
   readonly rss: number
   readonly heap: number
@@ -71,6 +74,9 @@ export async function runOnce(run: Run, progress: Progress): Promise<RunOutcome>
       steadied: phaseOf(warmed, last),
       whole: phaseOf(first, last),
       delay: last.delay,
+      saving: last.saving,
+      own: last.own,
+      checkpoints: last.checkpoints,
       rss: last.rss,
       heap,
       state,

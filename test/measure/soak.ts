@@ -1,11 +1,18 @@
+import { type ChurnOutcome, churn, median } from './churn.ts'
 import type { Measurement, Outcome, Progress } from './measurement.ts'
 import { perWindow, type Run, type RunOutcome, runOnce } from './soak-run.ts'
 
 /** What a cost may be at the largest size, where it is 1 at the smallest. */
 const MOST = 1.3
 
+/** What the heap may be at the end of the minutes of churn, where it is 1 at their beginning. */
+const FLAT = 1.05
+
 /** The longest the event loop may be held, in milliseconds. */
 const LONGEST_STALL = 50
+
+/** Functions shown of a profile; the result has more. */
+const HOTTEST = 15
 
 interface Plan {
   readonly sizes: readonly number[]
@@ -34,6 +41,7 @@ export const soak: Measurement = {
     },
     warm: { default: '2', summary: 'Windows of event time fed before, as fast as it goes.' },
     rounds: { default: '3', summary: 'Times that each size runs, in turns; medians are told.' },
+    minutes: { default: '10', summary: 'How long keys vanish and others come at the largest size; 0: not at all.' },
     profile: { default: 'no', summary: 'yes: where the CPU time went, too.' },
   },
   async run(options, progress) {
@@ -46,7 +54,10 @@ export const soak: Measurement = {
       profile: options.profile === 'yes',
     }
     const [sameRate, sameSpan] = await runAll(plan, progress)
-    return outcomeOf(sameRate!, sameSpan!)
+    const minutes = Number(options.minutes)
+    const keys = Math.max(...plan.sizes)
+    const churned = minutes > 0 ? await churn({ keys, rate: plan.rate, minutes }, progress) : undefined
+    return outcomeOf(sameRate!, sameSpan!, churned)
   },
 }
 
@@ -74,13 +85,13 @@ async function runAll(plan: Plan, progress: Progress): Promise<RunOutcome[][]> {
 }
 
 function lineOf({ keys, warmed, steadied, whole, warm, steady, ...rest }: RunOutcome): string {
-  const { delay, bytesPerSeries, bytesPerPattern, rss, heap } = rest
+  const { delay, saving, own, bytesPerSeries, bytesPerPattern, rss, heap } = rest
   return [
     `${keys} keys, ${warm} + ${steady} windows:`,
     `at ${round(steadied.perSecond)}/s ${round(steadied.cpuPerEvent)} µs an event (in all ${round(whole.cpuPerEvent)}),`,
     `at most ${round(warmed.perSecond)}/s,`,
     `${round(bytesPerSeries)} bytes a series, ${round(bytesPerPattern)} a pattern,`,
-    `loop p99 ${delay.p99} ms, max ${delay.max} ms, rss ${mib(rss)} MiB, heap ${mib(heap)} MiB`,
+    `loop held p99 ${delay.p99} ms, max ${delay.max} ms, by own work ${own} ms, in a checkpoint ${saving.held} ms, by own work ${saving.own} ms, rss ${mib(rss)} MiB, heap ${mib(heap)} MiB`,
   ].join(' ')
 }
 
@@ -91,6 +102,7 @@ interface Cost {
   readonly bytesPerSeries: number
   readonly bytesPerPattern: number
   readonly perSecondAtMost: number
+  /** The longest hold of the event loop by our own work, in milliseconds. */
   readonly stall: number
 }
 
@@ -101,7 +113,7 @@ function costsOf(outcomes: readonly RunOutcome[], cpu: (outcome: RunOutcome) => 
     bytesPerSeries: median(of.map(({ bytesPerSeries }) => bytesPerSeries)),
     bytesPerPattern: median(of.map(({ bytesPerPattern }) => bytesPerPattern)),
     perSecondAtMost: median(of.map(({ warmed }) => warmed.perSecond)),
-    stall: Math.max(...of.map(({ delay }) => delay.max)),
+    stall: Math.max(...of.map(({ own }) => own)),
   }))
 }
 
@@ -118,7 +130,11 @@ function growth(costs: readonly Cost[]): Record<(typeof compared)[number], numbe
   }
 }
 
-function outcomeOf(sameRate: readonly RunOutcome[], sameSpan: readonly RunOutcome[]): Outcome {
+function outcomeOf(
+  sameRate: readonly RunOutcome[],
+  sameSpan: readonly RunOutcome[],
+  churned: ChurnOutcome | undefined,
+): Outcome {
   const readings = {
     'same rate': costsOf(sameRate, ({ steadied }) => steadied.cpuPerEvent),
     // At the rate a small fleet is through a window before much can be measured.
@@ -129,7 +145,7 @@ function outcomeOf(sameRate: readonly RunOutcome[], sameSpan: readonly RunOutcom
   const grown = Object.values(ratios).flatMap(ratio => compared.map(what => ratio[what]))
   const text = Object.entries(readings).flatMap(([name, costs]) => [`\n${name}`, ...tableOf(costs)])
   return {
-    result: { readings, ratios, runs: { sameRate, sameSpan } },
+    result: { readings, ratios, churned, runs: { sameRate, sameSpan } },
     columns: {
       keys: readings['same rate'].map(({ keys }) => keys).join(', '),
       'µs/event, same rate': cellOf(readings['same rate'], 'cpuPerEvent'),
@@ -138,10 +154,30 @@ function outcomeOf(sameRate: readonly RunOutcome[], sameSpan: readonly RunOutcom
       'bytes/pattern, same span': cellOf(readings['same span'], 'bytesPerPattern'),
       'events/s at most': readings['same rate'].map(cost => round(cost.perSecondAtMost)).join(', '),
       'longest stall': `${round(stall)} ms`,
+      'heap with churn': churned ? `${heapOf(churned)}: ${churned.growth.toFixed(2)}×` : '',
     },
-    text: text.join('\n'),
-    holds: stall <= LONGEST_STALL && grown.every(ratio => ratio <= MOST),
+    text: [...text, ...sameRate.flatMap(hotText), ...(churned ? ['', churnText(churned)] : [])].join('\n'),
+    holds: stall <= LONGEST_STALL && grown.every(ratio => ratio <= MOST) && (churned?.growth ?? 1) <= FLAT,
   }
+}
+
+/** Where the CPU time went, if that was looked at. */
+function hotText({ keys, hot }: RunOutcome): string[] {
+  if (!hot) return []
+  const lines = hot.functions
+    .slice(0, HOTTEST)
+    .map(({ place, share }) => `  ${(100 * share).toFixed(1).padStart(5)} %  ${place}`)
+  return [`\nown time of functions with ${keys} keys, at the rate`, ...lines]
+}
+
+const heapOf = ({ heap }: ChurnOutcome): string => `${mib(heap[0]!)} to ${mib(heap.at(-1)!)} MiB`
+
+function churnText(churned: ChurnOutcome): string {
+  const { keys, minutes, replaced, growth, rss } = churned
+  return [
+    `heap over ${minutes} minutes with ${keys} keys, while ${replaced} vanished and as many came:`,
+    `${heapOf(churned)}, last third ${growth.toFixed(2)} times the first, memory at most ${mib(Math.max(...rss))} MiB`,
+  ].join(' ')
 }
 
 function tableOf(costs: readonly Cost[]): string[] {
@@ -159,12 +195,6 @@ function tableOf(costs: readonly Cost[]): string[] {
 
 const cellOf = (costs: readonly Cost[], what: (typeof compared)[number]): string =>
   `${costs.map(cost => round(cost[what])).join(', ')}: ${growth(costs)[what].toFixed(2)}×`
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
 
 const round = (value: number): number => (value < 100 ? Math.round(value * 10) / 10 : Math.round(value))
 const mib = (bytes: number): number => Math.round(bytes / 1_048_576)
