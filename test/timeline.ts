@@ -3,7 +3,9 @@ import type { Event } from '../operators/operator.ts'
 import type { Anomaly, Incident, RunReport, RunRequested, RunVerdict, Signal } from '../operators/signal.ts'
 import { Signal as SignalSchema } from '../operators/signal.ts'
 import { trigger } from '../operators/trigger/trigger.ts'
+import { isIncident, isSuppressed } from '../pipelines/incidents.ts'
 import { type Graph, pipeline } from '../pipelines/pipeline.ts'
+import { suppressionRow } from '../sinks/rows.ts'
 import { Driver } from './driver.ts'
 
 // Incidents told as timelines: what is anomalous in which minute, and what the incidents and runs become of it.
@@ -68,7 +70,9 @@ export function incidentsAndRuns(
     upstream: [],
   } as const
   return pipeline<Signal>(source, signals => {
-    const incidents = signals.through('group', group(groupConfig), { key: signal => signal.environment })
+    const grouped = signals.through('group', group(groupConfig), { key: signal => signal.environment })
+    grouped.select('suppressed', isSuppressed).to('suppressions', suppressionRow)
+    const incidents = grouped.select('incidents', isIncident)
     incidents.publish('ops.incidents', { key: incident => incident.environment })
     incidents
       .through('trigger', trigger(triggerConfig), { key: incident => incident.environment })
