@@ -2,6 +2,7 @@ import type { ServiceCatalogue } from '../operators/services.ts'
 import { tumbling } from '../operators/window.ts'
 import { type Runbook, rulesOf, triggersOf } from '../runbooks/runbook.ts'
 import type { Config } from './config.ts'
+import { controls } from './controls.ts'
 import { entry } from './entry.ts'
 import { incidents } from './incidents.ts'
 import { logs } from './logs.ts'
@@ -20,6 +21,7 @@ export function buildGraphs(config: Config, catalogue: ServiceCatalogue, runbook
     logs({ upstream, window, cluster: detection.cluster, scoreCounts: detection.scoreCounts }),
     metrics({ upstream, window, score: detection.score, rules: rulesOf(runbooks) }),
     incidents({ upstream: ['logs', 'metrics'], group: { ...config.incidents, catalogue } }),
+    controls(),
     response({ upstream: ['incidents'], trigger: { runbooks: triggersOf(runbooks) } }),
   ]
 }

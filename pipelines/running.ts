@@ -3,6 +3,7 @@ import type { ServiceCatalogue } from '../operators/services.ts'
 import { storedCheckpoints } from '../sinks/checkpoints.ts'
 import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
+import { decodeControl } from './controls/record.ts'
 import { decode } from './decode/decode.ts'
 import type { DecodeContext } from './decode/decoded.ts'
 import type { Graph } from './pipeline.ts'
@@ -13,7 +14,7 @@ import { Runner } from './runtime/runner.ts'
 import { decodeEvent } from './runtime/wire.ts'
 import type { Log, LogRecord } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
-import { ownTopics } from './topics.ts'
+import { ownTopics, topics } from './topics.ts'
 
 export interface Surroundings {
   readonly log: Log
@@ -70,7 +71,7 @@ export async function startPipelines(
       checkpoints,
       clock,
       logger,
-      read: isEntry ? record => readForeign(record, context) : record => readOwn(record, graph),
+      read: isEntry ? record => readForeign(record, context) : readerOf(graph, clock),
       ...(isEntry ? { progress: progressOf(config) } : {}),
       upstream: graph.upstream.map(name => ({ name, partitions: partitions.get(name) ?? 0 })),
       // What lies in somebody else's topic may be old news to a new group; what was sent to us must not be missed.
@@ -136,6 +137,18 @@ function readOwn(record: LogRecord, { schema }: Graph): Read {
   if (isMark(record)) return readMark(record)
   const read = decodeEvent(record, schema)
   return 'reason' in read ? { ...nothing, dead: [{ index: 0, ...read }] } : { ...nothing, events: [read] }
+}
+
+const readerOf = (graph: Graph, clock: Clock): ((record: LogRecord) => Read) =>
+  graph.topic === topics.controls ? record => readControl(record, clock.now()) : record => readOwn(record, graph)
+
+/** A control enters the stream when it is read: by the time it was said, the watermark may have passed it. */
+function readControl({ topic, partition, offset, key, value, headers }: LogRecord, time: number): Read {
+  if (value === null) return { ...nothing, dropped: { tombstone: 1 } }
+  const read = decodeControl(value, headers)
+  if ('reason' in read) return { ...nothing, dead: [{ index: 0, ...read }] }
+  const origin = { stream: `topic:${topic}/${partition}`, offset, index: 0 }
+  return { ...nothing, events: [{ event: { key: key ?? '', time, origin, value: read.control }, late: false }] }
 }
 
 function readMark(record: LogRecord): Read {

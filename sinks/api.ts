@@ -3,8 +3,11 @@ import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import { z } from 'zod'
+import type { Control } from '../operators/control.ts'
+import type { ControlDraft } from './control-routes.ts'
 import { ErrorBody, HttpError, requestError } from './http-error.ts'
-import { type Route, routes } from './routes.ts'
+import type { Route } from './route.ts'
+import { routes } from './routes.ts'
 import { SinkError, type Store } from './store.ts'
 
 /** How a part of the agent is: well, or why not. */
@@ -21,12 +24,23 @@ export interface RunDecision {
   readonly reason: string
 }
 
+/** What people tell the running agent. */
+export interface ApiControls {
+  /** As they stand, in the order they were said. */
+  list(): Promise<readonly Control[]>
+  /** @throws {HttpError} `OPS_REQUEST` if its times, or what it names, cannot be meant */
+  say(draft: ControlDraft): Promise<Control>
+  /** Ends one now. @throws {HttpError} `OPS_NOT_FOUND` if there is none of this id */
+  end(id: string): Promise<void>
+}
+
 /** What the API asks the running agent for; without an agent there is none of it. */
 export interface ApiHooks {
   /** Each door and each pipeline by name. */
   ready?(): Promise<Readonly<Record<string, Readiness>>>
   /** @throws {HttpError} `OPS_NOT_FOUND` if there is no such run, `OPS_CONFLICT` if it waits for nobody */
   decide?(decision: RunDecision): Promise<void>
+  readonly controls?: ApiControls
   /** Told of errors that should not have happened. */
   failed?(error: unknown): void
 }
