@@ -14,8 +14,7 @@ import { Executor } from '../runbooks/execute.ts'
 import { loadRunbooks } from '../runbooks/load.ts'
 import { adapt, type Runbook } from '../runbooks/runbook.ts'
 import { Secrets } from '../runbooks/secrets.ts'
-import { buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
-import type { Cache } from '../sinks/cache.ts'
+import { type ApiControls, buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
 import { storedCheckpoints } from '../sinks/checkpoints.ts'
 import { HttpError } from '../sinks/http-error.ts'
 import { migrate } from '../sinks/migrate.ts'
@@ -25,27 +24,36 @@ import type { Config } from './config.ts'
 import { isLoopback } from './configuration/contradictions.ts'
 import { ConfigError } from './configuration/load.ts'
 import { secretsIn } from './configuration/secret.ts'
+import { Board } from './controls/board.ts'
+import { catalogueOf } from './controls/catalogue.ts'
+import { controlDesk } from './controls/desk.ts'
 import { holdOwnFolder, openCache, openLog, openStore } from './doors.ts'
 import { buildGraphs } from './graphs.ts'
 import type { Graph } from './pipeline.ts'
+import { executorName } from './roles.ts'
 import { groupOf, type Running, startPipelines } from './running.ts'
 import { RunsReader, runsDoors } from './runs.ts'
 import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 import { otlpReceiver } from './sources/otlp-http.ts'
 import { countBatches } from './telemetry.ts'
-import { entryTopics } from './topics.ts'
+import { entryTopics, ownTopics } from './topics.ts'
 import { version } from './version.ts'
 
 export interface AgentOptions {
   readonly clock: Clock
   readonly logger: Logger
+  /** Names of the pipelines to run, the executor's among them; absent: all. */
+  readonly roles?: ReadonlySet<string> | undefined
+  /** What `/metrics` answers, given the metrics of this process; absent: just these. */
+  readonly metrics?: (own: Registry) => Promise<string>
 }
 
 /** A running agent. */
 export interface Agent {
   /** Where it listens; what is switched off is not there. */
   readonly addresses: { readonly api?: string; readonly otlp?: string }
+  readonly registry: Registry
   ready(): Promise<Readonly<Record<string, Readiness>>>
   /** Rejects when the agent ends by an error; resolves after `close`. */
   readonly done: Promise<void>
@@ -129,8 +137,9 @@ class Closing {
   }
 }
 
-async function start(config: Config, { clock, logger }: AgentOptions, closing: Closing): Promise<Agent> {
-  const { catalogue, runbooks } = await loadFiles(config)
+async function start(config: Config, options: AgentOptions, closing: Closing): Promise<Agent> {
+  const { clock, logger, roles, metrics = own => own.metrics() } = options
+  const { catalogue: own, runbooks } = await loadFiles(config)
   const folder = await holdOwnFolder(config)
   closing.add(() => folder?.release())
   const log = await openLog(config, { clock, logger })
@@ -143,33 +152,47 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
   const registry = new Registry()
   const counting = countBatches(registry, clock)
   closing.add(() => counting.stop())
-  const around = { log, store, clock, logger, random: Math.random }
+  await log.ensure(ownTopics(config.inputs, config.log.partitions))
+  const board = new Board({ log, clock, logger })
+  await board.refresh()
+  const catalogue = catalogueOf(config.services, own, board, logger)
+  const around = { log, store, clock, logger, random: Math.random, roles }
   const running = await startPipelines(config, buildGraphs(config, catalogue, runbooks), catalogue, around)
   closing.add(() => running.close())
-  const runs = await startRuns(config, { catalogue, runbooks }, running, around)
-  closing.add(() => runs.close())
-  const ready = () => readiness(log, store, cache)
+  const acts = roles?.has(executorName) ?? true
+  const runs = acts ? await startRuns(config, { catalogue, runbooks }, running, { ...around, board }) : undefined
+  closing.add(() => runs?.close())
+  const names = [...running.runners.map(({ name }) => name), ...(acts ? [executorName] : [])]
+  const ready = async () => ({
+    ...(await readiness({ log, store, cache, 'ops.controls': { check: () => board.refresh() } })),
+    ...Object.fromEntries(names.map(name => [name, { ok: true }])),
+  })
   const api = await listen(config, {
     store,
-    registry,
+    registry: { metrics: () => metrics(registry) },
     logger,
     ready,
     decide: decision => decide(running, store, clock, decision),
+    controls: controlDesk({ board, log, clock, nonce: shortId, runbooks: runbooks.map(({ name }) => name) }),
   })
   if (api) closing.add(() => api.close())
   if (api) await folder?.announce(api.address)
   const otlp = await receive(config, log)
   if (otlp) closing.add(() => otlp.close())
-  const done = Promise.race([running.done, runs.done])
+  const done = Promise.race([...(running.runners.length > 0 ? [running.done] : []), ...(runs ? [runs.done] : [])])
   // Whoever awaits it is told; nobody awaiting it is no crash.
   done.catch(() => undefined)
   return {
     addresses: { ...(api ? { api: api.address } : {}), ...(otlp ? { otlp: otlp.address } : {}) },
+    registry,
     ready,
     done,
     close: () => closing.close(),
   }
 }
+
+/** Short enough to be typed; nobody gives as many controls as it would take for two to be equal. */
+const shortId = (): string => randomUUID().replaceAll('-', '').slice(0, 16)
 
 interface Around {
   readonly log: Log
@@ -178,8 +201,13 @@ interface Around {
   readonly logger: Logger
 }
 
-async function startRuns(config: Config, { catalogue, runbooks }: Loaded, running: Running, around: Around) {
-  const { log, store, clock, logger } = around
+async function startRuns(
+  config: Config,
+  { catalogue, runbooks }: Loaded,
+  running: Running,
+  around: Around & { board: Board },
+) {
+  const { log, store, clock, logger, board } = around
   const { delivery } = running
   const secrets = new Secrets(secretsIn(config).map(secret => secret.reveal()))
   const { baseUrl: url, apiKey, pollEvery, retryAfter } = config.render
@@ -190,6 +218,7 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
     secrets,
     logger,
     nonce: randomUUID,
+    controls: board,
     ...runsDoors(delivery, clock),
     actions: {
       shell: shell({ secrets }),
@@ -199,7 +228,7 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
     },
   })
   const reader = new RunsReader(executor, {
-    group: groupOf(config, 'runs'),
+    group: groupOf(config, executorName),
     log,
     delivery,
     checkpoints: storedCheckpoints(store),
@@ -211,13 +240,16 @@ async function startRuns(config: Config, { catalogue, runbooks }: Loaded, runnin
   return reader
 }
 
-async function readiness(log: Log, store: Store, cache: Cache): Promise<Record<string, Readiness>> {
+async function readiness(
+  parts: Readonly<Record<string, { check(): Promise<void> }>>,
+): Promise<Record<string, Readiness>> {
   const of = (check: Promise<void>): Promise<Readiness> =>
     check.then(
       () => ({ ok: true }),
       error => ({ ok: false, why: (error as Error).message }),
     )
-  return { log: await of(log.check()), store: await of(store.check()), cache: await of(cache.check()) }
+  const found = Object.entries(parts).map(async ([name, part]) => [name, await of(part.check())] as const)
+  return Object.fromEntries(await Promise.all(found))
 }
 
 /** A person's answer becomes a record of the ledger, for the owner of the target to act upon. */
@@ -238,22 +270,23 @@ async function listen(
   config: Config,
   hooks: {
     store: Store
-    registry: Registry
+    registry: { metrics(): Promise<string> }
     logger: Logger
     ready: Agent['ready']
     decide: (decision: RunDecision) => Promise<void>
+    controls: ApiControls
   },
 ): Promise<{ address: string; close(): Promise<void> } | undefined> {
   const { enabled, host, port, token } = config.http
   if (!enabled) return undefined
-  const { store, registry, logger, ready, decide } = hooks
+  const { store, registry, logger, ready, decide, controls } = hooks
   const app = await buildApi({
     store,
     version: version(),
     registry,
     token: token?.reveal(),
     loopbackOnly: isLoopback(host),
-    hooks: { ready, decide, failed: error => logger.error({ error }, 'the API failed to answer') },
+    hooks: { ready, decide, controls, failed: error => logger.error({ error }, 'the API failed to answer') },
   })
   const address = await heard('http', config.http, app.listen({ host, port }))
   return { address, close: () => app.close() }

@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number
+  /** Names of the pipelines to run here; absent: all. The others run in other processes. */
+  readonly roles?: ReadonlySet<string> | undefined
 }
 
 /** Pipelines at work. */
@@ -44,14 +46,14 @@ const QUANTUM = 1_000
 /** What is done over and over costs real time, however time is scaled: never more often than this, in milliseconds. */
 const SHORTEST = 200
 
-/** Starts every pipeline; their topics are created first. Resolves when all have joined their groups. */
+/** Starts the pipelines; all topics are created first. Resolves when all have joined their groups. */
 export async function startPipelines(
   config: Config,
   graphs: readonly Graph[],
   catalogue: ServiceCatalogue,
   around: Surroundings,
 ): Promise<Running> {
-  const { log, store, clock, logger, random } = around
+  const { log, store, clock, logger, random, roles } = around
   await log.ensure(ownTopics(config.inputs, config.log.partitions))
   const stop = new AbortController()
   const delivery = new Delivery({ log, store, clock, logger, random, signal: stop.signal })
@@ -61,7 +63,8 @@ export async function startPipelines(
   const context = contextOf(config, catalogue)
   const inputs = new Set(config.inputs.map(({ topic }) => topic))
   const foreign = new Set(config.inputs.filter(input => input.foreign).map(({ topic }) => topic))
-  const runners = graphs.map(graph => {
+  const here = graphs.filter(({ name }) => roles?.has(name) ?? true)
+  const runners = here.map(graph => {
     const isEntry = inputs.has(graph.topic)
     return new Runner({
       graph,

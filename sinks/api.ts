@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Registry } from 'prom-client'
 import { z } from 'zod'
 import type { Control } from '../operators/control.ts'
 import type { ControlDraft } from './control-routes.ts'
@@ -48,7 +47,8 @@ export interface ApiHooks {
 export interface ApiOptions {
   readonly store: Store
   readonly version: string
-  readonly registry?: Registry
+  /** Gives what `/metrics` answers. */
+  readonly registry?: { metrics(): Promise<string> }
   readonly hooks?: ApiHooks
   /** Bearer token that requests to /v1 and /metrics must show. */
   readonly token?: string | undefined

@@ -233,4 +233,14 @@ export const WholeIncident = z.strictObject({
 export type WholeIncident = z.output<typeof WholeIncident>
 
 /** Every query, for the test that asks each of real tables. */
-export const queries = [incidents, incident, timeline, anomaliesOf, runs, run, runEvents, controls, suppressions] as const
+export const queries = [
+  incidents,
+  incident,
+  timeline,
+  anomaliesOf,
+  runs,
+  run,
+  runEvents,
+  controls,
+  suppressions,
+] as const

@@ -117,7 +117,8 @@ class Group {
     for (const entry of state.entries)
       if (life.hearService(entry.life, serviceKey(anomaly), anomaly.end) && entry !== known)
         this.#carryOn(state, entry, undefined, now, outputs)
-    const silence = anomaly.score < 1 || (known && !life.isOver(known.life)) ? undefined : silenceOf(state, anomaly, time)
+    const silence =
+      anomaly.score < 1 || (known && !life.isOver(known.life)) ? undefined : silenceOf(state, anomaly, time)
     if (silence) outputs.push({ type: 'suppressed', anomaly, silence })
     else if (known) this.#carryOn(state, known, life.hear(known.life, anomaly, now, this.#policy), now, outputs)
     else if (anomaly.score < 1) delete state.pending[key]

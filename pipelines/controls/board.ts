@@ -102,7 +102,10 @@ export class Board {
     if ('control' in read) this.#byId.set(id, read.control)
     else {
       this.#unreadable.set(id, read.detail)
-      this.#options.logger.error({ id, offset }, `control '${id}' cannot be read, so no action is begun: ${read.detail}`)
+      this.#options.logger.error(
+        { id, offset },
+        `control '${id}' cannot be read, so no action is begun: ${read.detail}`,
+      )
     }
   }
 }
