@@ -32,7 +32,7 @@ test('a pattern made of pieces of a text fits it', () => {
 
 test('a pattern of very many stars takes no longer for it', () => {
   const began = performance.now()
-  assert.equal(fits('a*'.repeat(500) + 'b', 'a'.repeat(100_000)), false)
+  assert.equal(fits(`${'a*'.repeat(500)}b`, 'a'.repeat(100_000)), false)
   assert.ok(performance.now() - began < 1_000)
 })
 

@@ -108,6 +108,24 @@ export class Timeline {
     return this
   }
 
+  /** Somebody says `said` minutes past noon that the signals of these fields are silenced between two times. */
+  silence(said: number, from: number, to: number, what: { service?: string; subject?: string }): this {
+    const [at, validFrom, validTo] = [said, from, to].map(time => noon + time * minute) as [number, number, number]
+    const id = Object.entries(what).flat().join(' ')
+    const value = {
+      type: 'silence',
+      id,
+      by: 'ana',
+      reason: '',
+      at,
+      validFrom,
+      validTo,
+      environment: 'production',
+    } as const
+    this.driver.send(eventOf({ ...value, ...what }, at))
+    return this
+  }
+
   /** The executor tells of the newest run asked for. */
   run(at: number, state: RunReport['state']): this {
     const { run, incident, environment, service, runbook, target } = this.requests.at(-1)!
