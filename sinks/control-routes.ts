@@ -62,7 +62,7 @@ const list = route({
   answers: { 200: z.strictObject({ controls: z.array(Control) }) },
   refuses: [400, 401, 503],
   async answer({ type }, { hooks, store }) {
-    const all = hooks?.controls ? await hooks.controls.list() : await ask(store, queries.controls, {})
+    const all = hooks?.controls ? await hooks.controls.list() : await ask(store, queries.controls, { limit: 10_000 })
     return ok({ controls: all.filter(control => type === undefined || control.type === type) })
   },
 })

@@ -173,13 +173,13 @@ export const runEvents = query({
 export const controls = query({
   name: 'controls',
   summary: 'What people told the system, as it stands, in the order it was said.',
-  params: z.strictObject({}),
+  params: z.strictObject({ limit: z.int() }),
   row: bodyOf(Control),
   sql: `
     SELECT body
     FROM (SELECT body, at, id FROM controls FINAL ORDER BY id, offset DESC LIMIT 1 BY id)
     ORDER BY at, id
-    LIMIT 10000`,
+    LIMIT {limit:UInt32}`,
 })
 
 export const Suppression = z.strictObject({
