@@ -127,6 +127,7 @@ class Pool implements Workers {
   async #live(index: number): Promise<string> {
     const worker = cluster.fork({ [INDEX]: String(index) })
     this.#living.set(index, worker)
+    this.#logger.info({ worker: index, pid: worker.process.pid }, `worker ${index} started`)
     worker.on('error', error => this.#logger.warn({ worker: index, error }, `worker ${index} cannot be told anything`))
     const [code, signal] = (await once(worker, 'exit')) as [number | null, string | null]
     this.#living.delete(index)
