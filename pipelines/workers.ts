@@ -4,7 +4,6 @@ import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type
 import { z } from 'zod'
 import type { Clock } from '../operators/clock.ts'
 import { duration } from '../operators/window.ts'
-import { CommandError } from './commands/command.ts'
 import type { Logger } from './sources/logger.ts'
 
 // Further processes of this program on this machine, for further cores. Each is a member of the same consumer groups; the
@@ -38,9 +37,10 @@ export interface WorkerSide {
   tell(registry: Registry): void
 }
 
-/** This process as a worker, or undefined where it is none. */
-export function workerSide(): WorkerSide | undefined {
+/** This process, of this environment, as a worker; undefined where it is none. */
+export function workerSide(env: Readonly<Record<string, string | undefined>>): WorkerSide | undefined {
   if (!cluster.isWorker) return undefined
+  const index = env[INDEX] ?? ''
   const stop = new AbortController()
   let told: Registry | undefined
   process.on('message', async message => {
@@ -52,10 +52,10 @@ export function workerSide(): WorkerSide | undefined {
   // To be told things is no reason to live on.
   process.channel?.unref()
   return {
-    index: Number(process.env[INDEX]),
+    index: Number(index),
     stop: stop.signal,
     tell(registry) {
-      registry.setDefaultLabels({ worker: process.env[INDEX] ?? '' })
+      registry.setDefaultLabels({ worker: index })
       told = registry
     },
   }
@@ -65,8 +65,8 @@ export function workerSide(): WorkerSide | undefined {
 export interface Workers {
   /** Metrics of this process and of all workers that answer, each with the label `worker`. */
   metrics(own: Registry): Promise<string>
-  /** Ends them all. @throws {CommandError} naming those that did not end well */
-  close(): Promise<void>
+  /** Ends them all; says of each that did not end well how it ended. */
+  close(): Promise<readonly string[]>
 }
 
 /** Starts `count` further processes with the words that this one was called with. */
@@ -108,7 +108,7 @@ class Pool implements Workers {
     return AggregatorRegistry.aggregate(all).metrics()
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<readonly string[]> {
     this.#ending.abort()
     const living = [...this.#living]
     const ends = living.map(([, worker]) => once(worker, 'exit'))
@@ -120,7 +120,7 @@ class Pool implements Workers {
     await Promise.all(ends)
     inTime.abort()
     await late
-    if (this.#bad.length > 0) throw new CommandError(`${this.#bad.join('; ')}; the log of the agent says more`)
+    return this.#bad
   }
 
   /** Starts a worker; what became of it. */

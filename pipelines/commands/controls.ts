@@ -210,7 +210,7 @@ async function say(
   context.out(
     call.is('json')
       ? `${JSON.stringify({ control })}\n`
-      : `control ${control.id}: ${control.type} of ${about(control)}, from ${instant(control.validFrom)} ${until}\n`,
+      : `control ${control.id}: ${control.type} ${about(control)}, from ${instant(control.validFrom)} ${until}\n`,
   )
 }
 
@@ -237,7 +237,7 @@ const scopeOf = (scope: Scope | Control): string => {
 
 /** What a control is about, in a few words. */
 function about(control: Control): string {
-  if (control.type === 'services') return `${Object.keys(control.catalogue.services).length} services`
+  if (control.type === 'services') return `(${Object.keys(control.catalogue.services).length})`
   if (control.type === 'trust') return `${control.runbook} on ${scopeOf(control)}: ${control.mode}`
   if (control.type === 'pause') return scopeOf(control)
   return [scopeOf(control), control.subject, control.signal].filter(part => part !== undefined).join(' ')

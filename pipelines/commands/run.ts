@@ -11,6 +11,9 @@ import { configOf, loggerOf } from './configured.ts'
 /** How long ending well may take, in milliseconds; what is left is cut off, so that SIGTERM ends us within ten seconds. */
 const ENDING = 7_000
 
+/** How long after that a process may live on, in milliseconds: main.ts sees to it. */
+const EXIT = 2_000
+
 export const run: Command = {
   name: 'run',
   summary: 'Runs the agent: receives telemetry, finds incidents, runs runbooks, and serves the query API.',
@@ -54,7 +57,7 @@ async function runAgent(call: Call, context: Context, configured: Config): Promi
     import('../agent.ts'),
     import('../workers.ts'),
   ])
-  const side = workerSide()
+  const side = workerSide(context.env)
   const logger = side
     ? withFields(loggerOf(configured, context), { worker: side.index })
     : loggerOf(configured, context)
@@ -73,17 +76,20 @@ async function runAgent(call: Call, context: Context, configured: Config): Promi
   if (!side && count > 1) workers = startWorkers(count - 1, { clock: systemClock, logger })
   const about = { version: version(), ...agent.addresses, timeScale: config.timeScale }
   logger.info({ ...about, ...(workers ? { workers: count } : {}) }, side ? 'working' : 'running')
-  let others: Promise<void> | undefined
+  const bad: string[] = []
+  let others: Promise<readonly string[]> | undefined
   try {
     await Promise.race([agent.done, aborted(stop)])
     if (stop.aborted) logger.info({}, 'stopping: finishing what was read')
     others = workers?.close()
-    others?.catch(() => undefined) // it is awaited below
-    await inTime(agent.close())
+    // A worker is given less, so that its fate is known in time.
+    await inTime(agent.close(), side ? ENDING - EXIT : ENDING)
     await agent.done
   } finally {
-    await (others ?? workers?.close())
+    bad.push(...((await (others ?? workers?.close())) ?? []))
+    for (const fate of bad) logger.error({}, fate)
   }
+  if (bad.length > 0) throw new CommandError(`${bad.join('; ')}; the log says more`)
   logger.info({}, 'stopped')
 }
 
@@ -132,9 +138,9 @@ const aborted = (stop: AbortSignal): Promise<void> =>
   })
 
 /** @throws {CommandError} if ending takes too long: a door does not answer, and what waits for it is given up */
-async function inTime(ending: Promise<void>): Promise<void> {
+async function inTime(ending: Promise<void>, most: number): Promise<void> {
   const ended = new AbortController()
-  const late = systemClock.sleep(ENDING, ended.signal).then(() => 'late' as const)
+  const late = systemClock.sleep(most, ended.signal).then(() => 'late' as const)
   try {
     if ((await Promise.race([ending, late])) !== 'late') return
   } finally {

@@ -54,7 +54,7 @@ export function controlDesk({ board, log, clock, nonce, runbooks }: DeskOptions)
       if (!control) return log.append([tombstone(id)])
       const now = clock.now()
       if (control.validTo === null || control.validTo > now)
-        await write({ ...control, at: now, validTo: Math.max(now, control.validFrom) })
+        await write({ ...control, validTo: Math.max(now, control.validFrom) })
     },
   }
 }
