@@ -1,10 +1,11 @@
+import type { Registry } from 'prom-client'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { masker, secretsIn } from '../configuration/secret.ts'
 import { openSentry } from '../sentry.ts'
 import type { Logger } from '../sources/logger.ts'
 import { version } from '../version.ts'
-import type { Workers } from '../workers.ts'
+import type { WorkerSide, Workers } from '../workers.ts'
 import { type Call, type Command, CommandError, type Context, configured, UsageError } from './command.ts'
 import { configOf, loggerOf } from './configured.ts'
 
@@ -42,7 +43,7 @@ export const run: Command = {
     const { dsn } = config.sentry
     const reports = dsn && openSentry({ dsn: dsn.reveal(), environment: config.environment, release: version(), mask })
     try {
-      await runAgent(call, context, config)
+      await runHere(call, context, config)
     } catch (error) {
       reports?.report(error)
       throw error
@@ -52,26 +53,31 @@ export const run: Command = {
   },
 }
 
-async function runAgent(call: Call, context: Context, configured: Config): Promise<void> {
-  const [{ startAgent }, { startWorkers, workerSide }] = await Promise.all([
-    import('../agent.ts'),
-    import('../workers.ts'),
-  ])
+/** Runs as the first process, or as a worker of one. */
+async function runHere(call: Call, context: Context, config: Config): Promise<void> {
+  const { workerSide } = await import('../workers.ts')
   const side = workerSide(context.env)
-  const logger = side
-    ? withFields(loggerOf(configured, context), { worker: side.index })
-    : loggerOf(configured, context)
-  const config = side ? withoutServers(configured) : configured
-  const stop = side ? AbortSignal.any([context.stop, side.stop]) : context.stop
+  const logger = loggerOf(config, context)
+  if (!side) return inTime(context.stop, ENDING, runAgent(call, config, { logger, stop: context.stop }))
+  const stop = AbortSignal.any([context.stop, side.stop])
+  const around = { logger: withFields(logger, { worker: side.index }), stop, side }
+  // It is given less, so that its fate is known to the first process in time.
+  await inTime(stop, ENDING - EXIT, runAgent(call, withoutServers(config), around))
+}
+
+interface Around {
+  readonly logger: Logger
+  readonly stop: AbortSignal
+  readonly side?: WorkerSide
+}
+
+async function runAgent(call: Call, config: Config, { logger, stop, side }: Around): Promise<void> {
+  const [{ startAgent }, { startWorkers }] = await Promise.all([import('../agent.ts'), import('../workers.ts')])
   const roles = await rolesOf(call, config)
   const count = await workersOf(call, config)
   let workers: Workers | undefined
-  const agent = await startAgent(config, {
-    logger,
-    clock: systemClock,
-    roles,
-    metrics: own => (workers ? workers.metrics(own) : own.metrics()),
-  })
+  const metrics = (own: Registry): Promise<string> => (workers ? workers.metrics(own) : own.metrics())
+  const agent = await startAgent(config, { logger, clock: systemClock, roles, metrics })
   side?.tell(agent.registry)
   if (!side && count > 1) workers = startWorkers(count - 1, { clock: systemClock, logger })
   const about = { version: version(), ...agent.addresses, timeScale: config.timeScale }
@@ -82,8 +88,7 @@ async function runAgent(call: Call, context: Context, configured: Config): Promi
     await Promise.race([agent.done, aborted(stop)])
     if (stop.aborted) logger.info({}, 'stopping: finishing what was read')
     others = workers?.close()
-    // A worker is given less, so that its fate is known in time.
-    await inTime(agent.close(), side ? ENDING - EXIT : ENDING)
+    await agent.close()
     await agent.done
   } finally {
     bad.push(...((await (others ?? workers?.close())) ?? []))
@@ -137,16 +142,19 @@ const aborted = (stop: AbortSignal): Promise<void> =>
     stop.addEventListener('abort', () => resolve(), { once: true })
   })
 
-/** @throws {CommandError} if ending takes too long: a door does not answer, and what waits for it is given up */
-async function inTime(ending: Promise<void>, most: number): Promise<void> {
+/** @throws {CommandError} if work goes on for so long after `stop`: a door does not answer, and what waits for it is given up */
+async function inTime(stop: AbortSignal, most: number, work: Promise<void>): Promise<void> {
   const ended = new AbortController()
-  const late = systemClock.sleep(most, ended.signal).then(() => 'late' as const)
+  const late = aborted(stop).then(async () => {
+    await systemClock.sleep(most, ended.signal)
+    return 'late' as const
+  })
   try {
-    if ((await Promise.race([ending, late])) !== 'late') return
+    if ((await Promise.race([work, late])) !== 'late') return
   } finally {
     ended.abort()
   }
-  ending.catch(() => undefined)
+  work.catch(() => undefined) // whatever it still meets, it has been given up
   throw new CommandError(
     'stopping: a server did not take what was read in time, so it was given up; it is read again at the next start',
   )
