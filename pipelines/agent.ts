@@ -37,7 +37,7 @@ import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 import { otlpReceiver } from './sources/otlp-http.ts'
 import { countBatches } from './telemetry.ts'
-import { entryTopics, ownTopics } from './topics.ts'
+import { entryTopics, ownTopics, topics } from './topics.ts'
 import { version } from './version.ts'
 
 export interface AgentOptions {
@@ -163,8 +163,10 @@ async function start(config: Config, options: AgentOptions, closing: Closing): P
   const runs = acts ? await startRuns(config, { catalogue, runbooks }, running, { ...around, board }) : undefined
   closing.add(() => runs?.close())
   const names = [...running.runners.map(({ name }) => name), ...(acts ? [executorName] : [])]
+  // The log is asked first: it says within seconds that it is away.
+  const told = { check: () => log.check().then(() => board.refresh()) }
   const ready = async () => ({
-    ...(await readiness({ log, store, cache, 'ops.controls': { check: () => board.refresh() } })),
+    ...(await readiness({ log, store, cache, [topics.controls]: told })),
     ...Object.fromEntries(names.map(name => [name, { ok: true }])),
   })
   const api = await listen(config, {

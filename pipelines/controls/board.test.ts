@@ -65,6 +65,18 @@ test('what one process is told, every process knows when it asks next; and until
   assert.equal(other.board.paused(place), undefined)
 })
 
+test('what holds at once does so where the clock is behind, and what is for later waits for its time', async t => {
+  const { log, clock, logger, process } = await setup(t)
+  const { desk } = process()
+  const behind = new Board({ log, logger, clock: new ManualClock(began - 5_000) })
+  await desk.say({ type: 'pause', by: 'ana', reason: '', ...place })
+  await desk.say({ type: 'pause', by: 'ana', reason: '', from: began + hour })
+  await behind.refresh()
+  assert.match(behind.paused(place) ?? '', /^paused by ana/)
+  assert.equal(behind.paused({ ...place, service: 'mail' }), undefined)
+  assert.equal(clock.now(), began)
+})
+
 test('a read under way when a record is written is not the answer: it is read once more', async t => {
   const { log, process, clock, logger } = await setup(t)
   const entered = Promise.withResolvers<void>()

@@ -54,17 +54,15 @@ export class Board {
   paused(place: Place): string | undefined {
     const [unread] = this.#unreadable
     if (unread) return `control '${unread[0]}' cannot be read (${unread[1]}); replace or remove it`
-    const now = this.#options.clock.now()
-    const pause = this.all().find(control => control.type === 'pause' && holds(control, now) && covers(control, place))
+    const pause = this.#holding().find(control => control.type === 'pause' && covers(control, place))
     return pause && `paused by ${pause.by}${pause.reason ? `: ${pause.reason}` : ''} (control ${pause.id})`
   }
 
   /** The most that a runbook may do at a place now, where somebody has lowered it; of several the lowest. */
   trust(runbook: string, place: Place): { mode: Trust['mode']; why: string } | undefined {
-    const now = this.#options.clock.now()
-    const lowest = this.all()
+    const lowest = this.#holding()
       .filter(control => control.type === 'trust')
-      .filter(control => control.runbook === runbook && holds(control, now) && covers(control, place))
+      .filter(control => control.runbook === runbook && covers(control, place))
       .sort((a, b) => modes.indexOf(a.mode) - modes.indexOf(b.mode))[0]
     if (!lowest) return undefined
     const { mode, by, reason, id } = lowest
@@ -73,8 +71,15 @@ export class Board {
 
   /** The service catalogue that holds now, if somebody has given one. */
   services(): Services | undefined {
+    return this.#holding().find(control => control.type === 'services')
+  }
+
+  /** Those that hold now. What was said to hold at once does, even where our clock is behind that of who took it. */
+  #holding(): Control[] {
     const now = this.#options.clock.now()
-    return this.all().find(control => control.type === 'services' && holds(control, now)) as Services | undefined
+    return this.all().filter(control =>
+      holds(control, control.validFrom <= control.at ? Math.max(now, control.validFrom) : now),
+    )
   }
 
   #begin(): Promise<void> {

@@ -103,6 +103,8 @@ function pass({ namespace, level, log }: kafkajs.LogEntry, logger: Logger): void
 export interface FetchedBatch {
   readonly messages: readonly kafkajs.KafkaMessage[]
   /** The last offset covered, by a message or not. */
+  /** As they were fetched, some of them perhaps not to be shown. */
+  readonly rawMessages: readonly unknown[]
   lastOffset(): string
 }
 

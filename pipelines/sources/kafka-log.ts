@@ -181,7 +181,8 @@ class KafkaLog implements Log {
         const record = toLogRecord(topic, partition, message)
         if (record.offset < until) yield record
       }
-      at = Math.max(at, toOffset(batch.lastOffset()) + 1)
+      // Compaction leaves batches with nothing in them, which kafkajs takes for the end of the partition.
+      at = batch.rawMessages.length === 0 ? at + 1 : Math.max(at, toOffset(batch.lastOffset()) + 1)
     }
   }
 
