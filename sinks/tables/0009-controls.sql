@@ -1,6 +1,6 @@
 -- What people told the system: every record of the topic ops.controls. Identity: id, offset.
--- Writing twice is harmless: a replayed row replaces its equal. Of an id the row of the highest offset is how it stands;
--- it held in [valid_from, valid_to).
+-- Writing twice is harmless: a replayed row replaces its equal.
+-- Of an id the row of the highest offset is how it stands; it held in [valid_from, valid_to).
 CREATE TABLE IF NOT EXISTS controls (
   id String,
   -- Place of the record in the topic.
