@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Silence } from './control.ts'
 
 // The values that flow between pipelines. Each is a zod schema, because every hop through a topic is an entry.
 
@@ -284,7 +285,7 @@ export const RunReport = z.object({
 export type RunReport = z.output<typeof RunReport>
 
 /** Everything that can say something about the state of an environment; the topic `ops.anomalies`. */
-export const Signal = z.discriminatedUnion('type', [Anomaly, RunReport, Change])
+export const Signal = z.discriminatedUnion('type', [Anomaly, RunReport, Change, Silence])
 export type Signal = z.output<typeof Signal>
 
 /** An incident asks for a runbook; nothing has been done yet. */

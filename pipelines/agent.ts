@@ -15,7 +15,7 @@ import { loadRunbooks } from '../runbooks/load.ts'
 import { encodeRecord } from '../runbooks/record.ts'
 import { adapt, type Runbook } from '../runbooks/runbook.ts'
 import { Secrets } from '../runbooks/secrets.ts'
-import { type ApiHooks, buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
+import { type ApiControls, type ApiHooks, buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
 import { HttpError } from '../sinks/http-error.ts'
 import { migrate } from '../sinks/migrate.ts'
 import { searchLogs } from '../sinks/search.ts'
@@ -24,15 +24,19 @@ import type { Config } from './config.ts'
 import { isLoopback } from './configuration/contradictions.ts'
 import { ConfigError } from './configuration/load.ts'
 import { secretsIn } from './configuration/secret.ts'
+import { Board } from './controls/board.ts'
+import { catalogueOf } from './controls/catalogue.ts'
+import { controlDesk } from './controls/desk.ts'
 import { inTurn, replayDead } from './dead-replay.ts'
 import { observeDoors } from './doors/door-metrics.ts'
 import type { Guard } from './doors/guard.ts'
 import { guardedCache, guardedLog, guardedStore } from './doors/guarded.ts'
-import { type Door, lookAt } from './doors/look.ts'
+import { type Door, lookAt, lookWithin } from './doors/look.ts'
 import { type Guards, guardsOf, holdOwnFolder, openCache, openLog, openStore } from './doors.ts'
 import { buildGraphs } from './graphs.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Graph } from './pipeline.ts'
+import { executorName } from './roles.ts'
 import { groupOf, type Running, startPipelines } from './running.ts'
 import { RunsReader, runsDoors } from './runs.ts'
 import { Pulse } from './runtime/pulse.ts'
@@ -41,18 +45,23 @@ import type { Log } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
 import { otlpReceiver } from './sources/otlp-http.ts'
 import { observePipelines } from './telemetry.ts'
-import { entryTopics, topics } from './topics.ts'
+import { entryTopics, ownTopics, topics } from './topics.ts'
 import { version } from './version.ts'
 
 export interface AgentOptions {
   readonly clock: Clock
   readonly logger: Logger
+  /** Names of the pipelines to run, the executor's among them; absent: all. */
+  readonly roles?: ReadonlySet<string> | undefined
+  /** What `/metrics` answers, given the metrics of this process; absent: just these. */
+  readonly metrics?: (own: Registry) => Promise<string>
 }
 
 /** A running agent. */
 export interface Agent {
   /** Where it listens; what is switched off is not there. */
   readonly addresses: { readonly api?: string; readonly otlp?: string }
+  readonly registry: Registry
   ready(): Promise<Readonly<Record<string, Readiness>>>
   /** Rejects when the agent ends by an error; resolves after `close`. */
   readonly done: Promise<void>
@@ -146,8 +155,9 @@ class Closing {
   }
 }
 
-async function start(config: Config, { clock, logger }: AgentOptions, closing: Closing): Promise<Agent> {
-  const { catalogue, runbooks } = await loadFiles(config)
+async function start(config: Config, options: AgentOptions, closing: Closing): Promise<Agent> {
+  const { clock, logger, roles, metrics = own => own.metrics() } = options
+  const { catalogue: own, runbooks } = await loadFiles(config)
   const folder = await holdOwnFolder(config)
   closing.add(() => folder?.release())
   const random = Math.random
@@ -163,26 +173,40 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
   const registry = new Registry()
   for (const observing of [observePipelines(registry, clock), announceSampling(logger)])
     closing.add(() => observing.stop())
+  await log.ensure(ownTopics(config.inputs, config.log.partitions))
+  const board = new Board({ log, clock, logger })
+  await board.refresh()
+  const catalogue = catalogueOf(config.services, own, board, logger)
   const onRetry = (door: string): void => guards[door as keyof Guards].retried()
-  const around = { log, store, clock, logger, random, onRetry }
+  const around = { log, store, clock, logger, random, onRetry, roles }
   const running = await startPipelines(config, buildGraphs(config, catalogue, runbooks), catalogue, around)
   closing.add(() => running.close())
-  const runs = await startRuns(config, { catalogue, runbooks }, running, { ...around, guards })
-  closing.add(() => runs.close())
+  const acts = roles?.has(executorName) ?? true
+  const runs = acts
+    ? await startRuns(config, { catalogue, runbooks }, running, { ...around, guards, board })
+    : undefined
+  closing.add(() => runs?.close())
+  const names = [...running.runners.map(({ name }) => name), ...(acts ? [executorName] : [])]
   const doors: Door[] = [
     { guard: guards.log, check: () => log.check(), needed: true },
     { guard: guards.store, check: () => store.check(), needed: true },
     { guard: guards.cache, check: () => cache.check(), needed: false },
   ]
-  const ready = () => lookAt(doors, running.troubles(), clock)
-  observeDoors(registry, Object.values(guards), ready)
+  const look = () => lookAt(doors, running.troubles(), clock)
+  const ready = async () => ({
+    ...(await look()),
+    [topics.controls]: await lookWithin(() => board.refresh(), clock),
+    ...Object.fromEntries(names.map(name => [name, { ok: true }])),
+  })
+  observeDoors(registry, Object.values(guards), look)
   const api = await listen(config, {
     store,
-    registry,
+    registry: { metrics: () => metrics(registry) },
     logger,
     ready,
     decide: decision => decide({ log, store, clock }, decision),
     replayDead: inTurn(request => replayDead({ log, store, clock }, request)),
+    controls: controlDesk({ board, log, clock, nonce: shortId, runbooks: runbooks.map(({ name }) => name) }),
   })
   if (api) closing.add(() => api.close())
   if (api) await folder?.announce(api.address)
@@ -190,11 +214,12 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
   if (otlp) closing.add(() => otlp.close())
   const heartbeat = beat(config, { guard: guards.heartbeat, pulse, ready, clock, logger })
   if (heartbeat) closing.add(() => heartbeat.close())
-  const done = Promise.race([running.done, runs.done])
+  const done = Promise.race([...(running.runners.length > 0 ? [running.done] : []), ...(runs ? [runs.done] : [])])
   // Whoever awaits it is told; nobody awaiting it is no crash.
   done.catch(() => undefined)
   return {
     addresses: { ...(api ? { api: api.address } : {}), ...(otlp ? { otlp: otlp.address } : {}) },
+    registry,
     ready,
     done,
     close() {
@@ -203,6 +228,9 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
     },
   }
 }
+
+/** Short enough to be typed; nobody gives as many controls as it would take for two to be equal. */
+const shortId = (): string => randomUUID().replaceAll('-', '').slice(0, 16)
 
 interface Around {
   readonly log: Log
@@ -215,9 +243,9 @@ async function startRuns(
   config: Config,
   { catalogue, runbooks }: Loaded,
   running: Running,
-  around: Around & { guards: Guards; random: () => number },
+  around: Around & { guards: Guards; board: Board; random: () => number },
 ) {
-  const { log, store, clock, logger, guards, random } = around
+  const { log, store, clock, logger, guards, board, random } = around
   const { delivery } = running
   const secrets = new Secrets(secretsIn(config).map(secret => secret.reveal()))
   const { baseUrl: url, apiKey, pollEvery, retryAfter } = config.render
@@ -228,6 +256,7 @@ async function startRuns(
     secrets,
     logger,
     nonce: randomUUID,
+    controls: board,
     ...runsDoors(delivery, clock),
     actions: {
       shell: shell({ secrets }),
@@ -241,7 +270,7 @@ async function startRuns(
     },
   })
   const reader = new RunsReader(executor, {
-    group: groupOf(config, 'runs'),
+    group: groupOf(config, executorName),
     log,
     delivery,
     checkpoints: running.checkpoints,
@@ -294,23 +323,30 @@ async function listen(
   config: Config,
   hooks: {
     store: Store
-    registry: Registry
+    registry: { metrics(): Promise<string> }
     logger: Logger
     ready: Agent['ready']
     decide: (decision: RunDecision) => Promise<void>
     replayDead: NonNullable<ApiHooks['replayDead']>
+    controls: ApiControls
   },
 ): Promise<{ address: string; close(): Promise<void> } | undefined> {
   const { enabled, host, port, token } = config.http
   if (!enabled) return undefined
-  const { store, registry, logger, ready, decide, replayDead } = hooks
+  const { store, registry, logger, ready, decide, replayDead, controls } = hooks
   const app = await buildApi({
     store,
     version: version(),
     registry,
     token: token?.reveal(),
     loopbackOnly: isLoopback(host),
-    hooks: { ready, decide, replayDead, failed: error => logger.error({ error }, 'the API failed to answer') },
+    hooks: {
+      ready,
+      decide,
+      replayDead,
+      controls,
+      failed: error => logger.error({ error }, 'the API failed to answer'),
+    },
   })
   const address = await heard('http', config.http, app.listen({ host, port }))
   return { address, close: () => app.close() }

@@ -2,6 +2,7 @@ import type { ServiceCatalogue } from '../operators/services.ts'
 import { tumbling } from '../operators/window.ts'
 import { type Runbook, rulesOf, triggersOf } from '../runbooks/runbook.ts'
 import type { Config } from './config.ts'
+import { controls } from './controls.ts'
 import { entry } from './entry.ts'
 import { incidents } from './incidents.ts'
 import { logs } from './logs.ts'
@@ -21,6 +22,7 @@ export function buildGraphs(config: Config, catalogue: ServiceCatalogue, runbook
     logs({ upstream, ...detection, window }),
     metrics({ upstream, window, forgetAfter, forgetSeriesAfter: score.forget, score, rules: rulesOf(runbooks) }),
     incidents({ upstream: ['logs', 'metrics'], group: { ...config.incidents, catalogue } }),
+    controls(),
     response({ upstream: ['incidents'], trigger: { runbooks: triggersOf(runbooks) } }),
   ]
 }

@@ -1,6 +1,7 @@
+import type { Suppressed } from '../operators/control.ts'
 import { group } from '../operators/group/group.ts'
 import { type Incident, Signal } from '../operators/signal.ts'
-import { incidentEventRow, incidentRow } from '../sinks/rows.ts'
+import { incidentEventRow, incidentRow, suppressionRow } from '../sinks/rows.ts'
 import { type Graph, pipeline } from './pipeline.ts'
 import { topics } from './topics.ts'
 
@@ -13,8 +14,10 @@ export interface IncidentsOptions {
 export function incidents({ upstream, group: grouping }: IncidentsOptions): Graph {
   const source = { name: 'incidents', topic: topics.anomalies, schema: Signal, upstream } as const
   return pipeline<Signal>(source, signals => {
-    signals
-      .through('group', group(grouping), { key: ({ environment }) => environment })
+    const grouped = signals.through('group', group(grouping), { key: ({ environment }) => environment })
+    grouped.select('suppressed', isSuppressed).to('suppressions', suppressionRow)
+    grouped
+      .select('incidents', isIncident)
       .to('incidents', incidentRow)
       .to('incident_events', incidentEventRow)
       .publish(topics.incidents, { key: idOf, partitionKey: ({ environment }) => environment })
@@ -22,3 +25,6 @@ export function incidents({ upstream, group: grouping }: IncidentsOptions): Grap
 }
 
 const idOf = ({ id }: Incident): string => id
+
+export const isSuppressed = (value: Incident | Suppressed): value is Suppressed => 'type' in value
+export const isIncident = (value: Incident | Suppressed): value is Incident => !isSuppressed(value)

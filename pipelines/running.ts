@@ -3,6 +3,7 @@ import type { ServiceCatalogue } from '../operators/services.ts'
 import { type Checkpoints, storedCheckpoints } from '../sinks/checkpoints.ts'
 import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
+import { decodeControl } from './controls/record.ts'
 import { decode } from './decode/decode.ts'
 import type { DecodeContext } from './decode/decoded.ts'
 import { replayed } from './decode/replayed.ts'
@@ -15,7 +16,7 @@ import { Runner } from './runtime/runner.ts'
 import { decodeEvent } from './runtime/wire.ts'
 import type { Log, LogRecord } from './sources/log.ts'
 import type { Logger } from './sources/logger.ts'
-import { ownTopics } from './topics.ts'
+import { ownTopics, topics } from './topics.ts'
 
 export interface Surroundings {
   readonly log: Log
@@ -25,6 +26,8 @@ export interface Surroundings {
   readonly random: () => number
   /** Told of every try of a door after the first. */
   readonly onRetry?: (door: string) => void
+  /** Names of the pipelines to run here; absent: all. The others run in other processes. */
+  readonly roles?: ReadonlySet<string> | undefined
 }
 
 /** Pipelines at work. */
@@ -55,14 +58,14 @@ const QUANTUM = 1_000
 /** What is done over and over costs real time, however time is scaled: never more often than this, in milliseconds. */
 const SHORTEST = 200
 
-/** Starts every pipeline; their topics are created first. Resolves when all have joined their groups. */
+/** Starts the pipelines; all topics are created first. Resolves when all have joined their groups. */
 export async function startPipelines(
   config: Config,
   graphs: readonly Graph[],
   catalogue: ServiceCatalogue,
   around: Surroundings,
 ): Promise<Running> {
-  const { log, store, clock, logger } = around
+  const { log, store, clock, logger, roles } = around
   await log.ensure(ownTopics(config.inputs, config.log.partitions))
   const stop = new AbortController()
   const patience = new Patience({ ...around, signal: stop.signal, longest: config.doors.longestPause })
@@ -73,7 +76,8 @@ export async function startPipelines(
   const context = contextOf(config, catalogue)
   const inputs = new Set(config.inputs.map(({ topic }) => topic))
   const foreign = new Set(config.inputs.filter(input => input.foreign).map(({ topic }) => topic))
-  const runners = graphs.map(graph => {
+  const here = graphs.filter(({ name }) => roles?.has(name) ?? true)
+  const runners = here.map(graph => {
     const isEntry = inputs.has(graph.topic)
     return new Runner({
       graph,
@@ -83,7 +87,7 @@ export async function startPipelines(
       checkpoints,
       clock,
       logger,
-      read: isEntry ? record => readForeign(record, context) : record => readOwn(record, graph),
+      read: isEntry ? record => readForeign(record, context) : readerOf(graph, clock),
       ...(isEntry ? { progress: progressOf(config) } : {}),
       upstream: graph.upstream.map(name => ({ name, partitions: partitions.get(name) ?? 0 })),
       // What lies in somebody else's topic may be old news to a new group; what was sent to us must not be missed.
@@ -162,6 +166,18 @@ function readOwn(record: LogRecord, { schema }: Graph): Read {
   if ('reason' in read) return { ...nothing, dead: [{ index: 0, ...read }] }
   const from = replayed(record) ? { ...arrivalOf(record), index: 0 } : read.from
   return { ...nothing, events: [{ ...read, from }] }
+}
+
+const readerOf = (graph: Graph, clock: Clock): ((record: LogRecord) => Read) =>
+  graph.topic === topics.controls ? record => readControl(record, clock.now()) : record => readOwn(record, graph)
+
+/** A control enters the stream when it is read: by the time it was said, the watermark may have passed it. */
+function readControl({ topic, partition, offset, key, value, headers }: LogRecord, time: number): Read {
+  if (value === null) return { ...nothing, dropped: { tombstone: 1 } }
+  const read = decodeControl(value, headers)
+  if ('reason' in read) return { ...nothing, dead: [{ index: 0, ...read }] }
+  const origin = { stream: `topic:${topic}/${partition}`, offset, index: 0 }
+  return { ...nothing, events: [{ event: { key: key ?? '', time, origin, value: read.control }, late: false }] }
 }
 
 function readMark(record: LogRecord): Read {

@@ -7,6 +7,7 @@ export const topics = {
   anomalies: 'ops.anomalies',
   incidents: 'ops.incidents',
   runs: 'ops.runs',
+  controls: 'ops.controls',
 } as const
 
 /** Where our own receivers put what enters. */
@@ -14,11 +15,14 @@ export const entryTopics = { logs: 'telemetry.logs', metrics: 'telemetry.metrics
 
 /**
  * What must exist before the agent runs. Keys: the first two `environment/service`; anomalies and incidents
- * `environment`; runs `environment/service` of their target, and never compacted, since it is the ledger of effects.
+ * `environment`; runs `environment/service` of their target, and never compacted, since it is the ledger of effects;
+ * controls their id, in one partition, for every process reads them whole and in one order.
  */
 export function ownTopics(inputs: readonly { topic: string; foreign: boolean }[], partitions: number): TopicSpec[] {
   const entries = inputs.filter(({ foreign }) => !foreign).map(({ topic }) => ({ topic, partitions }))
-  const own = Object.values(topics).map(topic => ({ topic, partitions }))
+  const own = Object.values(topics).map(topic =>
+    topic === topics.controls ? { topic, partitions: 1, compacted: true } : { topic, partitions },
+  )
   const dead = [...inputs.map(({ topic }) => topic), ...Object.values(topics)]
   return [...entries, ...own, ...dead.map(topic => ({ topic: `${topic}.dead`, partitions: 1 }))]
 }

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { requested, runbook, target, World } from '../test/run-simulation.ts'
+import type { Controls } from './guards.ts'
 import type { RunRecord } from './record.ts'
 import type { Mode, Runbook } from './runbook.ts'
 
 const inMode = (mode: Mode, more: Partial<Runbook> = {}) => ({ runbooks: [{ ...runbook, mode, ...more }] })
+const told = (what: Partial<Controls>): { controls: Controls } => ({
+  controls: { refresh: async () => {}, paused: () => undefined, trust: () => undefined, ...what },
+})
 const states = (world: World) => world.reports.map(({ value }) => value.state)
 const last = (world: World) => world.reports.at(-1)?.value
 const decision = (type: 'approved' | 'rejected', at: number): RunRecord => ({
@@ -157,16 +161,70 @@ test('one run at a time, and no more than the limit', async () => {
   assert.equal(last(world)?.state, 'verifying')
 })
 
-test('the kill switch stops a run before it starts, and between its steps', async () => {
-  const { world } = await begun({ paused: () => 'paused by ann' })
+test('a pause stops a run before it starts, and between its steps', async () => {
+  const { world } = await begun(told({ paused: () => 'paused by ann' }))
   assert.deepEqual(states(world), ['queued', 'blocked'])
+  assert.equal(last(world)?.summary, 'paused by ann')
   let paused: string | undefined
-  const later = await begun({ ...inMode('approve'), paused: () => paused })
+  const later = await begun({ ...inMode('approve'), ...told({ paused: () => paused }) })
+  assert.equal(last(later.world)?.state, 'awaiting_approval')
   paused = 'paused by ann'
   later.world.log.push(decision('approved', later.world.time))
   await later.world.settle()
   assert.equal(last(later.world)?.state, 'blocked')
   assert.equal(later.world.effects.size, 0)
+})
+
+test('trust lowers what a runbook may do and says so, and never raises it', async () => {
+  const why = 'lowered by ann'
+  const { world } = await begun(told({ trust: () => ({ mode: 'suggest', why }) }))
+  assert.deepEqual(states(world), ['queued', 'running', 'cancelled'])
+  assert.match(world.rows.find(row => row.state === 'running')?.summary ?? '', /^mode suggest, lowered by ann$/)
+  assert.equal(world.effects.size, 0)
+  const higher = await begun({ ...inMode('suggest'), ...told({ trust: () => ({ mode: 'approve', why }) }) })
+  assert.deepEqual(states(higher.world), ['queued', 'running', 'cancelled'])
+})
+
+test('trust lowered while a run waits: what was approved is done, what nobody approved is not', async () => {
+  for (const [mode, state] of [
+    ['approve', 'verifying'],
+    ['observe', 'blocked'],
+  ] as const) {
+    let trust: ReturnType<Controls['trust']>
+    const { world } = await begun({ ...inMode('approve'), ...told({ trust: () => trust }) })
+    trust = { mode, why: 'lowered by ann' }
+    world.log.push(decision('approved', world.time))
+    await world.settle()
+    assert.equal(last(world)?.state, state)
+    assert.equal(world.effects.size, state === 'blocked' ? 0 : 2)
+  }
+})
+
+test('while the controls cannot be read no action is begun; once they can, what they say counts', async () => {
+  let reachable = false
+  let paused: string | undefined
+  const refresh = async () => {
+    if (!reachable) throw new Error('unreachable')
+  }
+  const { world } = await begun(told({ refresh, paused: () => paused }))
+  for (let second = 0; second < 5; second++) {
+    world.advance(1_000)
+    await world.settle()
+  }
+  assert.deepEqual(states(world), ['queued'])
+  reachable = true
+  world.advance(1_000)
+  await world.settle()
+  assert.deepEqual(states(world), ['queued', 'running', 'verifying'])
+  reachable = false
+  world.log.push(verdict('verified', world.time), requested('r2', world.time))
+  await world.settle()
+  assert.deepEqual(states(world).slice(3), ['succeeded', 'queued'])
+  paused = 'paused by ann'
+  reachable = true
+  world.advance(1_000)
+  await world.settle()
+  assert.equal(last(world)?.state, 'blocked')
 })
 
 test('a crash after the effect and before its record: it is found done, and not done again', async () => {

@@ -7,7 +7,7 @@ import type { LogAnalysisStep } from './actions/log-analysis.ts'
 import type { RenderStep } from './actions/render.ts'
 import type { ShellStep } from './actions/shell.ts'
 import type { WaitStep } from './actions/wait.ts'
-import { admit, type Guards, type Limit, type Place, placeOf } from './guards.ts'
+import { admit, type Controls, type Guards, type Limit, modeOf, placeOf } from './guards.ts'
 import { type JournalRow, journalRow, type RunRow, runRow } from './journal.ts'
 import { type Next, next } from './next.ts'
 import { type ExecutorState, type Owned, own, type Position } from './owned.ts'
@@ -53,10 +53,16 @@ export interface ExecutorOptions {
   readonly maxRunsPerTarget?: readonly Limit[]
   /** Milliseconds; default 15 minutes. */
   readonly maxRequestAge?: number
-  readonly paused?: (place: Place) => string | undefined
+  /** Default: nobody tells anything. */
+  readonly controls?: Controls
   /** True: follows the records and journals them; never acts, appends or reports. */
   readonly replay?: boolean
 }
+
+const untold: Controls = { refresh: async () => {}, paused: () => undefined, trust: () => undefined }
+
+/** How soon is looked again whether the controls can be read, in milliseconds. */
+const again = 1_000
 
 /** How long the writer of an intent has, beyond its deadline, before others look what became of it. */
 const patience = 60_000
@@ -75,6 +81,8 @@ export class Executor {
   readonly #guards: Guards
   readonly #performer: Performer
   readonly #owned = new Map<number, Owned>()
+  /** Why the controls could not be read when last tried. */
+  #unread = ''
 
   constructor(options: ExecutorOptions) {
     const { clock, secrets, nonce } = options
@@ -85,7 +93,7 @@ export class Executor {
       catalogue: options.catalogue,
       maxRunsPerTarget: options.maxRunsPerTarget ?? [{ count: 3, per: 3_600_000 }],
       maxRequestAge: options.maxRequestAge ?? 900_000,
-      paused: options.paused ?? (() => undefined),
+      controls: options.controls ?? untold,
     }
     this.#performer = new Performer({ guards: this.#guards, clock, secrets, nonce })
   }
@@ -197,13 +205,32 @@ export class Executor {
 
   /** Does what is next for a run, and appends what came of it. Reading that back leads to the step after. */
   async #advance(owned: Owned, run: Run): Promise<void> {
-    const now = this.#options.clock.now()
+    const { clock } = this.#options
+    if (begins(next(run, clock.now())) && !(await this.#isTold(owned, run))) return
+    const now = clock.now()
     const record = await this.#carryOut(owned, run, next(run, now), now)
     // Only what has been done is still written while we stop; nothing new is begun.
     if (!record || (owned.stop.signal.aborted && record.type !== 'result')) return
     if (record.type === 'intent') owned.mine.add(record.nonce)
     if ('nonce' in record && record.nonce !== undefined) owned.pending.set(record.run, record.nonce)
     await this.#append(owned, this.#options.secrets.maskAll(record))
+  }
+
+  /** Whether all that people told before now is known here. If not, nothing is begun, and the run looked at again soon. */
+  async #isTold(owned: Owned, run: Run): Promise<boolean> {
+    const { clock, logger } = this.#options
+    try {
+      await this.#guards.controls.refresh()
+      this.#unread = ''
+      return true
+    } catch (error) {
+      const problem = this.#mask(error)
+      if (problem !== this.#unread)
+        logger.warn({ run: run.request.run, error: problem }, 'run: the controls cannot be read, so no action is begun')
+      this.#unread = problem
+      this.#sleep(owned, run, clock.now() + again)
+      return false
+    }
   }
 
   async #carryOut(owned: Owned, run: Run, todo: Next, now: number): Promise<RunRecord | undefined> {
@@ -232,14 +259,19 @@ export class Executor {
   #admit(ledger: Ledger, run: Run, now: number): RunRecord {
     const admission = admit(this.#guards, ledger, run, now)
     if (!('plan' in admission)) return this.#state(run, admission)
-    return this.#state(run, { state: 'running', plan: admission.plan, summary: `mode ${admission.plan.mode}` })
+    return this.#state(run, { state: 'running', ...admission })
   }
 
-  /** The kill switch works between the steps of a run as well; undoing is still allowed. */
+  /** What people tell counts between the steps of a run as well; undoing is still allowed. */
   #blockedBeforeWrite(run: Run, { phase, step }: Extract<Next, { do: 'intend' }>): RunRecord | undefined {
     if (phase === 'undo' || run.plan?.steps[step]?.kind !== 'write') return undefined
-    const why = this.#guards.paused(placeOf(run.request.target))
-    return why === undefined ? undefined : this.#state(run, { state: 'blocked', reason: 'KillSwitch', summary: why })
+    const { controls } = this.#guards
+    const { runbook, target } = run.request
+    const paused = controls.paused(placeOf(target))
+    if (paused !== undefined) return this.#state(run, { state: 'blocked', reason: 'KillSwitch', summary: paused })
+    const { mode, why } = modeOf(controls, runbook, run.plan.mode, placeOf(target))
+    if (mode === 'auto' || (mode === 'approve' && run.approvedBy !== null)) return undefined
+    return this.#state(run, { state: 'blocked', reason: 'TrustLowered', summary: `mode ${mode}, ${why}` })
   }
 
   async #act(owned: Owned, run: Run, todo: Extract<Next, { do: 'act' }>, now: number): Promise<RunRecord | undefined> {
@@ -317,3 +349,6 @@ export class Executor {
     return this.#options.secrets.mask(error instanceof Error ? error.message : String(error))
   }
 }
+
+/** Whether something new is begun by it, as against the end of what is under way. */
+const begins = (todo: Next): boolean => todo.do === 'admit' || (todo.do === 'intend' && todo.phase === 'do')

@@ -1,3 +1,4 @@
+import { modes } from '../operators/control.ts'
 import { type ServiceCatalogue, type Target, targetOf } from '../operators/services.ts'
 import type { RunRequested } from '../operators/signal.ts'
 import { serviceKey } from '../operators/signal.ts'
@@ -15,6 +16,16 @@ export interface Limit {
   readonly per: number
 }
 
+/** What people told the system about actions, as it is known here. */
+export interface Controls {
+  /** Resolves when all that was told before is known. A rejection: nobody knows, so nothing may be begun. */
+  refresh(): Promise<void>
+  /** The kill switch: why nothing may be changed here now, or undefined. */
+  paused(place: Place): string | undefined
+  /** The most a runbook may do here now, where somebody has lowered it, and why. */
+  trust(runbook: string, place: Place): { readonly mode: Runbook['mode']; readonly why: string } | undefined
+}
+
 export interface Guards {
   readonly runbooks: ReadonlyMap<string, Runbook>
   readonly actionOf: ActionOf
@@ -22,8 +33,7 @@ export interface Guards {
   readonly maxRunsPerTarget: readonly Limit[]
   /** A request older than this is not started any more: what it was for may be over. */
   readonly maxRequestAge: number
-  /** The kill switch: why nothing may be changed here now, or undefined. */
-  readonly paused: (place: Place) => string | undefined
+  readonly controls: Controls
 }
 
 export interface Place {
@@ -34,7 +44,7 @@ export interface Place {
 export type Inputs = RunRequested['inputs']
 
 export type Admission =
-  | { readonly plan: RunPlan }
+  | { readonly plan: RunPlan; readonly summary: string }
   | { readonly state: 'blocked' | 'expired'; readonly reason: string; readonly summary: string }
 
 const blocked = (reason: string, summary: string): Admission => ({ state: 'blocked', reason, summary })
@@ -61,12 +71,26 @@ export function admit(guards: Guards, ledger: Ledger, run: Run, now: number): Ad
   if (unmanaged) return blocked('UnmanagedResource', `${request.target} has no ${unmanaged} in services.yaml`)
   const inputs = inputsOf(runbook, request.inputs)
   if (typeof inputs === 'string') return blocked('InvalidInputs', inputs)
-  const paused = guards.paused(place)
+  const paused = guards.controls.paused(place)
   if (paused !== undefined) return blocked('KillSwitch', paused)
   const age = now - request.at
   if (age > guards.maxRequestAge)
     return { state: 'expired', reason: 'Stale', summary: `asked for ${duration(age)} ago; it is not started that late` }
-  return crowded(guards, ledger, run, now) ?? { plan: planOf(runbook, guards.actionOf, now) }
+  const { mode, why } = modeOf(guards.controls, runbook.name, runbook.mode, place)
+  const plan = planOf({ ...runbook, mode }, contentHash(runbook), guards.actionOf, now)
+  return crowded(guards, ledger, run, now) ?? { plan, summary: `mode ${mode}${why ? `, ${why}` : ''}` }
+}
+
+/** What a runbook may do here now: as the configuration says, or less where somebody has lowered it. Never more. */
+export function modeOf(
+  controls: Controls,
+  runbook: string,
+  configured: Runbook['mode'],
+  place: Place,
+): { mode: Runbook['mode']; why: string } {
+  const trust = controls.trust(runbook, place)
+  if (!trust || modes.indexOf(trust.mode) >= modes.indexOf(configured)) return { mode: configured, why: '' }
+  return trust
 }
 
 function missingTarget(runbook: Runbook, target: Target): string | undefined {
@@ -92,9 +116,9 @@ function crowded({ maxRunsPerTarget }: Guards, ledger: Ledger, run: Run, now: nu
   return undefined
 }
 
-function planOf(runbook: Runbook, actionOf: ActionOf, now: number): RunPlan {
+function planOf(runbook: Runbook, hash: string, actionOf: ActionOf, now: number): RunPlan {
   return {
-    hash: contentHash(runbook),
+    hash,
     mode: runbook.mode,
     steps: runbook.steps.map(step => {
       const action = actionOf(step)

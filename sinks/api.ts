@@ -1,12 +1,14 @@
 import { timingSafeEqual } from 'node:crypto'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Registry } from 'prom-client'
 import { z } from 'zod'
+import type { Control } from '../operators/control.ts'
+import type { ControlDraft } from './control-routes.ts'
 import { type DeadReplayed, deadLetterRoutes } from './dead-letter-routes.ts'
 import type { DeadFilter } from './dead-letters.ts'
 import { ErrorBody, HttpError, requestError } from './http-error.ts'
-import { type Route, routes } from './routes.ts'
+import type { Route } from './route.ts'
+import { routes } from './routes.ts'
 import { SinkError, type Store } from './store.ts'
 
 /** How a part of the agent is: well, or why not and since when. */
@@ -36,6 +38,16 @@ export interface DeadReplayRequest {
   readonly limit: number
 }
 
+/** What people tell the running agent. */
+export interface ApiControls {
+  /** As they stand, in the order they were said. */
+  list(): Promise<readonly Control[]>
+  /** @throws {HttpError} `OPS_REQUEST` if its times, or what it names, cannot be meant */
+  say(draft: ControlDraft): Promise<Control>
+  /** Ends one now. @throws {HttpError} `OPS_NOT_FOUND` if there is none of this id */
+  end(id: string): Promise<void>
+}
+
 /** What the API asks the running agent for; without an agent there is none of it. */
 export interface ApiHooks {
   /** Each door and each pipeline by name. */
@@ -44,6 +56,7 @@ export interface ApiHooks {
   decide?(decision: RunDecision): Promise<void>
   /** @throws {HttpError} `OPS_NOT_FOUND` or `OPS_CONFLICT`, if one is named that is not there or was sent in already */
   replayDead?(request: DeadReplayRequest): Promise<DeadReplayed>
+  readonly controls?: ApiControls
   /** Told of errors that should not have happened. */
   failed?(error: unknown): void
 }
@@ -51,7 +64,8 @@ export interface ApiHooks {
 export interface ApiOptions {
   readonly store: Store
   readonly version: string
-  readonly registry?: Registry
+  /** Gives what `/metrics` answers. */
+  readonly registry?: { metrics(): Promise<string> }
   readonly hooks?: ApiHooks
   /** Bearer token that requests to /v1 and /metrics must show. */
   readonly token?: string | undefined

@@ -10,7 +10,7 @@ import {
 } from './dead-letters.ts'
 import { HttpError } from './http-error.ts'
 import { ask } from './query.ts'
-import { limit, Moment, ok, type Route, route } from './routes.ts'
+import { limit, Moment, ok, type Route, route } from './route.ts'
 
 const whole = z.coerce.number().int().nonnegative()
 const filters = {

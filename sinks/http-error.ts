@@ -41,10 +41,16 @@ export function requestError(error: z.ZodError): HttpError {
   const fields = error.issues.flatMap(issue => {
     const at = issue.path.join('.')
     if (issue.code === 'invalid_type' && issue.expected === 'number') return [`${at}: is not a number`]
-    if (issue.code !== 'unrecognized_keys') return [`${at || 'body'}: ${lowerFirst(issue.message)}`]
+    if (issue.code !== 'unrecognized_keys') return [`${at || 'body'}: ${lowerFirst(messageOf(issue))}`]
     return issue.keys.map(key => `${[at, key].filter(Boolean).join('.')}: unknown parameter`)
   })
   return new HttpError('OPS_REQUEST', fields.join('; '))
+}
+
+/** Of a value that could be of several kinds, what the kind that looked closest at it says. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  const inner = issue.code === 'invalid_union' ? issue.errors.flat().find(({ code }) => code === 'custom') : undefined
+  return inner?.message ?? issue.message
 }
 
 const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Control } from '../operators/control.ts'
 import { Anomaly, Incident, IncidentState, RunState, Severity } from '../operators/signal.ts'
 import { bodyOf, query } from './query.ts'
 
@@ -169,6 +170,60 @@ export const runEvents = query({
     LIMIT 1000`,
 })
 
+export const controls = query({
+  name: 'controls',
+  summary: 'What people told the system, as it stands, in the order it was said.',
+  params: z.strictObject({ limit: z.int() }),
+  row: bodyOf(Control),
+  sql: `
+    SELECT body
+    FROM (SELECT body, at, id FROM controls FINAL ORDER BY id, offset DESC LIMIT 1 BY id)
+    ORDER BY at, id
+    LIMIT {limit:UInt32}`,
+})
+
+export const Suppression = z.strictObject({
+  environment: z.string(),
+  anomaly: z.string().describe('Id of the anomaly.'),
+  service: z.string(),
+  signal: z.string().describe('Id of the series or pattern.'),
+  subject: z.string(),
+  end: at.describe('End of its window, in milliseconds since 1970 UTC.'),
+  score: z.number(),
+  silence: z.string().describe('Id of the control that kept it from the incidents.'),
+  by: z.string().describe('Who said so.'),
+  reason: z.string().describe('Why.'),
+})
+
+export const suppressions = query({
+  name: 'suppressions',
+  summary: 'Anomalies that a silence kept from the incidents, newest first.',
+  params: z.strictObject({
+    environment: z.string().optional(),
+    service: z.string().optional(),
+    silence: z.string().optional(),
+    since: z.number().optional(),
+    limit: z.int(),
+  }),
+  row: Suppression,
+  sql: `
+    SELECT environment, anomaly, service, signal, subject, toUnixTimestamp64Milli(\`end\`) AS end, score, silence, by, reason
+    FROM suppressions FINAL
+    WHERE ({environment:String} = '' OR environment = {environment:String})
+      AND ({service:String} = '' OR service = {service:String})
+      AND ({silence:String} = '' OR silence = {silence:String})
+      AND suppressions.\`end\` >= fromUnixTimestamp64Milli({since:Int64})
+    ORDER BY suppressions.\`end\` DESC, anomaly
+    LIMIT {limit:UInt32}`,
+  bind: ({ environment = '', service = '', silence = '', since = 0, limit }) => ({
+    environment,
+    service,
+    silence,
+    since,
+    limit,
+  }),
+})
+
 export const WholeIncident = z.strictObject({
   incident: Incident,
   timeline: z.array(TimelineEntry),
@@ -178,4 +233,14 @@ export const WholeIncident = z.strictObject({
 export type WholeIncident = z.output<typeof WholeIncident>
 
 /** Every query, for the test that asks each of real tables. */
-export const queries = [incidents, incident, timeline, anomaliesOf, runs, run, runEvents] as const
+export const queries = [
+  incidents,
+  incident,
+  timeline,
+  anomaliesOf,
+  runs,
+  run,
+  runEvents,
+  controls,
+  suppressions,
+] as const

@@ -1,60 +1,11 @@
 import { z } from 'zod'
 import { Incident, IncidentState, RunState, Severity } from '../operators/signal.ts'
-import type { ApiOptions, Readiness } from './api.ts'
+import type { Readiness } from './api.ts'
+import { controlRoutes } from './control-routes.ts'
 import { HttpError } from './http-error.ts'
 import * as queries from './queries.ts'
 import { ask } from './query.ts'
-
-/** A path of the API: what may be asked, what is answered, and how. The document and the checks are derived from it. */
-export interface Route {
-  readonly method: 'GET' | 'POST'
-  readonly url: string
-  readonly summary: string
-  readonly params?: z.ZodObject
-  readonly querystring?: z.ZodObject
-  readonly body?: z.ZodObject
-  readonly answers: Readonly<Record<number, z.ZodType>>
-  /** Statuses it may refuse with. */
-  readonly refuses: readonly number[]
-  answer(asked: never, options: ApiOptions): Promise<{ status: number; value: unknown }>
-}
-
-type Asked<P, Q, B> = (P extends z.ZodObject ? z.output<P> : unknown) &
-  (Q extends z.ZodObject ? z.output<Q> : unknown) &
-  (B extends z.ZodObject ? z.output<B> : unknown)
-
-/** Gives `answer` the type of what the route's schemas let through. */
-export function route<
-  P extends z.ZodObject | undefined = undefined,
-  Q extends z.ZodObject | undefined = undefined,
-  B extends z.ZodObject | undefined = undefined,
->(definition: {
-  method: 'GET' | 'POST'
-  url: string
-  summary: string
-  params?: P
-  querystring?: Q
-  body?: B
-  answers: Route['answers']
-  refuses: readonly number[]
-  answer(asked: Asked<P, Q, B>, options: ApiOptions): Promise<{ status: number; value: unknown }>
-}): Route {
-  return definition as unknown as Route
-}
-
-export const ok = (value: unknown, status = 200) => ({ status, value })
-
-/** A moment as a request gives it: RFC 3339, a day, or milliseconds since 1970. */
-export const Moment = z.string().transform((text, context) => {
-  const time = /^\d{12,}$/.test(text) ? Number(text) : Date.parse(text)
-  if (!Number.isNaN(time)) return time
-  context.addIssue({ code: 'custom', message: `'${text}' is not a time; write 2026-11-22T10:00:00Z` })
-  return z.NEVER
-})
-
-export const limit = z.coerce.number().int().min(1).max(500).default(50).describe('Most results of one answer.')
-const environment = z.string().min(1).optional().describe('Only of this environment.')
-const service = z.string().min(1).optional().describe('Only of this service.')
+import { environment, limit, Moment, ok, type Route, route, service } from './route.ts'
 
 /** Where a page ended: opaque to callers, `time:id` inside. */
 const Cursor = z.string().transform((text, context) => {
@@ -225,6 +176,7 @@ export const routes: readonly Route[] = [
   run,
   decision('approve', 'approved'),
   decision('reject', 'rejected'),
+  ...controlRoutes,
   healthz,
   ready,
 ]

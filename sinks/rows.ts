@@ -1,3 +1,4 @@
+import type { Control, Suppressed } from '../operators/control.ts'
 import type { Event } from '../operators/operator.ts'
 import type { Anomaly, Incident, Pattern, PatternCount, PatternedLine, Sampling, Summary } from '../operators/signal.ts'
 import type { DeadLetter } from './dead-letter.ts'
@@ -125,6 +126,26 @@ function sentenceOf({ change, title, causes, runs, services, signals }: Incident
     default:
       return title
   }
+}
+
+/** For `controls`. */
+export function controlRow({ value, origin }: Event<Control>): Row {
+  const { id, type, by, reason, at, validFrom, validTo } = value
+  return {
+    ...{ id, offset: origin.offset, type, by, reason, at },
+    environment: ('environment' in value && value.environment) || '',
+    service: ('service' in value && value.service) || '',
+    valid_from: validFrom,
+    valid_to: validTo,
+    body: JSON.stringify(value),
+  }
+}
+
+/** For `suppressions`. */
+export function suppressionRow({ value: { anomaly, silence } }: Event<Suppressed>): Row {
+  const { environment, id, service, signal, subject, end, score } = anomaly
+  const { by, reason } = silence
+  return { environment, anomaly: id, service, signal, subject, end, score, silence: silence.id, by, reason }
 }
 
 /** For `dead_letters`. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
+import type { Control, Silence } from '../operators/control.ts'
 import type { Anomaly, Incident } from '../operators/signal.ts'
 import { buildApi, type RunDecision } from '../sinks/api.ts'
 import { deadQueries } from '../sinks/dead-letters.ts'
@@ -13,7 +14,7 @@ import { HttpError } from '../sinks/http-error.ts'
 import { migrate } from '../sinks/migrate.ts'
 import { queries } from '../sinks/queries.ts'
 import { ask } from '../sinks/query.ts'
-import { anomalyRow, incidentEventRow, incidentRow } from '../sinks/rows.ts'
+import { anomalyRow, controlRow, incidentEventRow, incidentRow, suppressionRow } from '../sinks/rows.ts'
 import { SinkError, type Store } from '../sinks/store.ts'
 
 const minute = 60_000
@@ -85,7 +86,15 @@ const anomalyOf = (incident: number, window: number, score: number): Anomaly => 
   model: 'test-1',
 })
 
+const originAt = (offset: number) => ({ stream: 'topic:ops.controls/0', offset, index: 0 })
+
 const event = <T>(value: T) => ({ key: '', time: began, origin: { stream: 'test', offset: 0, index: 0 }, value })
+
+const silence: Silence = {
+  type: 'silence',
+  ...{ id: 'quiet', by: 'ana', reason: 'load test', environment: 'production', service: 'checkout' },
+  ...{ at: began, validFrom: began, validTo: began + 60 * minute },
+}
 
 const runRow = (run: string, more: object = {}) => ({
   run,
@@ -149,6 +158,23 @@ async function fill(): Promise<void> {
     runRow('run-1'),
     runRow('run-2', { incident: 'incident-4', state: 'succeeded', requested_at: began + 1 }),
   ])
+  const pause: Control = {
+    type: 'pause',
+    id: 'p',
+    by: 'bo',
+    reason: '',
+    at: began - 1,
+    validFrom: began,
+    validTo: null,
+  }
+  await store.insert('controls', [
+    ...[pause, silence].map((control, offset) => controlRow({ ...event<Control>(control), origin: originAt(offset) })),
+    controlRow({ ...event<Control>({ ...pause, validTo: began + minute }), origin: originAt(2) }),
+  ])
+  const suppressed = [anomalyOf(6, 0, 2), anomalyOf(6, 1, 3)].map(anomaly =>
+    event({ type: 'suppressed' as const, anomaly, silence }),
+  )
+  await store.insert('suppressions', suppressed.map(suppressionRow))
   await store.insert('run_events', [runEventRow(2, 'intent'), runEventRow(1, 'requested')])
 }
 
@@ -307,6 +333,72 @@ test('a decision reaches the agent, with who and why', async () => {
   await without.close()
 })
 
+test('why nobody was told: anomalies that were kept back, with the silence that did it', async () => {
+  const kept = async (filter: string) => (await get(`/v1/suppressions?${filter}`)).suppressions
+  const [newest, ...rest] = await kept('')
+  assert.equal(rest.length, 1)
+  assert.deepEqual(newest, {
+    ...{ environment: 'production', anomaly: 'anomaly-6-1', service: 'checkout', signal: 'series-6' },
+    ...{ subject: 'latency_p95', end: began + 8 * minute, score: 3, silence: 'quiet', by: 'ana', reason: 'load test' },
+  })
+  assert.deepEqual(await kept('environment=staging'), [])
+  assert.equal((await kept(`silence=quiet&since=${began + 8 * minute}`)).length, 1)
+})
+
+test('controls are read from the store where no agent runs, each as it was said last, and said only to an agent', async () => {
+  const { controls } = await get('/v1/controls')
+  assert.deepEqual(
+    controls.map(({ id, validTo }: Control) => [id, validTo]),
+    [
+      ['p', began + minute],
+      ['quiet', began + 60 * minute],
+    ],
+  )
+  assert.deepEqual((await get('/v1/controls?type=silence')).controls, [silence])
+  const payload = { type: 'pause', by: 'ana' }
+  assert.equal((await api.inject({ method: 'POST', url: '/v1/controls', payload })).statusCode, 503)
+  assert.equal((await api.inject({ method: 'DELETE', url: '/v1/controls/p' })).statusCode, 503)
+})
+
+test('what is said reaches the agent as it is meant; a wrong field is one sentence with its name', async () => {
+  const drafts: unknown[] = []
+  const ended: string[] = []
+  const hooks = {
+    controls: {
+      list: async () => [silence],
+      say: async (draft: unknown) => {
+        drafts.push(draft)
+        return silence
+      },
+      end: async (id: string) => void ended.push(id),
+    },
+  }
+  const app = await buildApi({ store, version: '1', hooks, checkAnswers: true })
+  const post = (payload: object) => app.inject({ method: 'POST', url: '/v1/controls', payload })
+  const said = await post({ type: 'silence', by: 'ana', environment: 'production', for: '2h', from: '2026-11-22' })
+  assert.equal(said.statusCode, 201, said.body)
+  assert.deepEqual(said.json(), { control: silence })
+  const from = Date.UTC(2026, 10, 22)
+  const draft = { type: 'silence', by: 'ana', reason: '', environment: 'production', for: 120 * minute, from }
+  assert.deepEqual(JSON.parse(JSON.stringify(drafts)), [draft])
+  assert.deepEqual((await app.inject('/v1/controls')).json(), { controls: [silence] })
+  assert.deepEqual((await app.inject({ method: 'DELETE', url: '/v1/controls/quiet' })).json(), { id: 'quiet' })
+  assert.deepEqual(ended, ['quiet'])
+  const f = async (payload: object, message: RegExp) => {
+    const answer = await post(payload)
+    assert.equal(answer.statusCode, 400, answer.body)
+    assert.match(answer.json().error.message, message)
+  }
+  await f({ type: 'silense', by: 'ana' }, /^type: /)
+  await f({ type: 'silence', by: 'ana', for: '2h' }, /^environment: /)
+  await f({ type: 'pause', by: 'ana', for: '2x' }, /^for: '2x' is not a duration such as/)
+  await f({ type: 'pause', by: 'ana', to: 'soon' }, /^to: 'soon' is not a time/)
+  await f({ type: 'pause' }, /^by: /)
+  await f({ type: 'trust', by: 'ana', runbook: 'x', mode: 'auto' }, /^mode: /)
+  await f({ type: 'pause', by: 'ana', colour: 'red' }, /^colour: unknown parameter/)
+  await app.close()
+})
+
 test('a page of another site can neither post a decision nor reach us by a name of its own', async () => {
   const form = await api.inject({
     method: 'POST',
@@ -375,6 +467,8 @@ test('the document holds every path with its parameters and errors', async () =>
     '/healthz',
     '/metrics',
     '/ready',
+    '/v1/controls',
+    '/v1/controls/{id}',
     '/v1/dead-letters',
     '/v1/dead-letters/replay',
     '/v1/dead-letters/{topic}/{partition}/{offset}',
@@ -384,6 +478,7 @@ test('the document holds every path with its parameters and errors', async () =>
     '/v1/runs/{run}',
     '/v1/runs/{run}/approve',
     '/v1/runs/{run}/reject',
+    '/v1/suppressions',
   ])
   const { parameters, responses } = document.paths['/v1/incidents'].get
   const limit = parameters.find(({ name }: { name: string }) => name === 'limit')

@@ -147,6 +147,39 @@ test('what cannot be had is one sentence with its fix, and no stack', async () =
   }
 })
 
+test('what cannot be run as a part, or told, is one sentence with its fix', async () => {
+  const cases: [words: string[], code: number, notes: RegExp][] = [
+    [
+      ['run', '--data', 'none', '--workers', '4'],
+      1,
+      /^ops-agent: --workers: the embedded log and store belong to one process, so 3 of 4 could not work; set log\.in=kafka and store\.in=clickhouse, or leave --workers out\n$/,
+    ],
+    [
+      ['run', '--data', 'none', '--pipelines', 'logs', '--set', 'log.in=kafka'],
+      1,
+      /^ops-agent: --pipelines: the embedded store belongs to one process, so entry\..*, runs would run nowhere; set store\.in=clickhouse, or leave --pipelines out\n$/,
+    ],
+    [
+      ['run', '--data', 'none', '--pipelines', 'log'],
+      1,
+      /^ops-agent: --pipelines: no pipeline 'log'; did you mean 'logs'\?\n$/,
+    ],
+    [['run', '--data', 'none', '--workers', 'two'], 2, /^ops-agent: --workers 'two' is no number from 1 to 999; .*\n$/],
+    [
+      ['controls', 'trust', 'x', 'auto', '--by', 'ana'],
+      2,
+      /^ops-agent: auto is what a control cannot give; set runbooks\.overrides .*\n$/,
+    ],
+    [['controls', 'pause', '/shop', '--by', 'ana'], 2, /^ops-agent: '\/shop' is no scope; write ENVIRONMENT or .*\n$/],
+    [['controls', 'pause', '--data', 'none', '--by', 'ana'], 1, /^ops-agent: no agent runs on data folder .*\n$/],
+  ]
+  for (const [words, code, notes] of cases) {
+    const ended = await ops(...words)
+    assert.match(ended.notes, notes, words.join(' '))
+    assert.equal(ended.code, code, words.join(' '))
+  }
+})
+
 test('commands that print data print JSON and nothing else when asked for it', async () => {
   for (const words of [
     ['runbook', 'list'],
@@ -155,6 +188,7 @@ test('commands that print data print JSON and nothing else when asked for it', a
     ['topics', 'plan', '--data', 'json'],
     ['migrate', '--data', 'json'],
     ['incidents', 'list', '--data', 'json'],
+    ['controls', 'list', '--data', 'json'],
   ]) {
     const { code, out, notes } = await ops(...words, '--json')
     assert.equal(code, 0, `${words.join(' ')}: ${notes}`)
@@ -199,6 +233,55 @@ test('beside a running agent, commands ask it; what needs the data folder for it
   assert.deepEqual([alone.code, alone.out], [0, 'no incidents\n'], alone.notes)
   const gone = await ops('runbook', 'approve', 'nope', '--by', 'ana', '--data', 'beside')
   assert.match(gone.notes, /^ops-agent: no agent runs on data folder '.*beside'; start it with ops-agent run\n$/)
+})
+
+test('controls are said, listed and ended by the words of the command line', async () => {
+  const agent = await startAgent('--data', 'controls')
+  const at = ['--data', 'controls']
+  const f = async (words: string[], out: RegExp, code = 0) => {
+    const ended = await ops('controls', ...words, ...at)
+    assert.match(code === 0 ? ended.out : ended.notes, out, words.join(' '))
+    assert.equal(ended.code, code, ended.notes)
+  }
+  const by = ['--by', 'ana']
+  try {
+    await f(['list'], /^no controls\n$/)
+    await f(
+      ['pause', 'production/shop', '--reason', 'freeze', ...by],
+      /^control \w{16}: pause production\/shop, from .* until removed\n$/,
+    )
+    await f(
+      ['silence', '--service', 'shop', '--for', '2h', ...by],
+      /^control \w+: silence default\/shop, from .* to .*Z\n$/,
+    )
+    await f(['trust', 'Memory leak', 'approve', ...by], /^control \w+: trust Memory leak on everything: approve, from/)
+    await writeFile(join(folder, 'services.yaml'), 'services:\n  shop: { tier: 1 }\n')
+    await f(['services', 'services.yaml', ...by], /^control services: services \(1\), from .* until removed\n$/)
+    await f(['silence', ...by], /^ops-agent: for: a silence needs an end; give for, such as 2h, or to\n$/, 2)
+    await f(
+      ['resume', 'production/shp'],
+      /^ops-agent: nothing pauses production\/shp; did you mean 'production\/shop'\?\n$/,
+      1,
+    )
+    await f(['resume', 'production/shop'], /^production\/shop: resumed\n$/)
+    const { controls } = JSON.parse((await ops('controls', 'list', '--json', ...at)).out) as {
+      controls: { id: string; type: string }[]
+    }
+    assert.deepEqual(
+      controls.map(({ type }) => type),
+      ['silence', 'trust', 'services'],
+    )
+    await f(['remove', controls[0]!.id], /^control \w+: removed\n$/)
+    await f(
+      ['list'],
+      /^id +type +of .*\n\w+ +trust +Memory leak on everything: approve .*\nservices +services +\(1\) .*\n$/,
+    )
+    await f(['list', '--all', '--type', 'pause'], /\n\w+ +pause +production\/shop .* ana +freeze\n$/)
+  } finally {
+    assert.equal(await agent.stop(), 0)
+  }
+  await f(['list', '--all'], / pause (.*\n)+.* silence (.*\n)+.* trust /)
+  await f(['remove', 'services'], /^ops-agent: no agent runs on data folder/, 1)
 })
 
 test('an agent that is not there is named, with how to start it', async () => {

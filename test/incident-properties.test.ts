@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { holds, matches, type Silence } from '../operators/control.ts'
 import type { Event } from '../operators/operator.ts'
 import type { Incident, RunReport, RunRequested, RunVerdict, Signal } from '../operators/signal.ts'
 import { Incident as IncidentSchema } from '../operators/signal.ts'
@@ -71,6 +72,35 @@ const deploys = fc
       ),
     ),
   )
+/** Silences, some of them ended sooner or later than was first said; said between two windows. */
+const silences = fc
+  .array(
+    fc.record({
+      id: fc.constantFrom('s0', 's1', 's2'),
+      said: fc.integer({ min: 0, max: minutes }),
+      after: fc.constantFrom(0, 3),
+      lasts: fc.integer({ min: 0, max: 20 }),
+      what: fc.constantFrom({}, { service: 'db' }, { service: 'a' }, { subject: 'lat*' }, { environment: 'staging' }),
+    }),
+    { maxLength: 5 },
+  )
+  .map(all =>
+    all.map(({ id, said, after, lasts, what }, index): Event<Signal> => {
+      const at = noon + (said + 0.5) * minute
+      const validFrom = at + after * minute
+      const times = { at, validFrom, validTo: validFrom + lasts * minute }
+      const silence: Silence = {
+        type: 'silence',
+        id,
+        by: 'ana',
+        reason: '',
+        environment: 'production',
+        ...times,
+        ...what,
+      }
+      return eventOf(silence, at, index)
+    }),
+  )
 const fates = fc.array(
   fc.constantFrom<RunReport['state'][]>(
     ['running', 'verifying', 'succeeded'],
@@ -98,8 +128,8 @@ function reportsOf(requests: readonly RunRequested[], ways: readonly RunReport['
 }
 
 /** A day of random events, with reports of the runs that the signals alone ask for. */
-const happenings = fc.tuple(scores, deploys, fates).map(([signals, changes, ways]) => {
-  const events = [...signals, ...changes]
+const happenings = fc.tuple(scores, deploys, silences, fates).map(([signals, changes, said, ways]) => {
+  const events = [...signals, ...changes, ...said]
   return [...events, ...reportsOf(requestsOf(play(events)), ways)]
 })
 
@@ -131,6 +161,7 @@ const results = (driver: Driver) => ({
   acts: actsOf(driver)
     .map(act => JSON.stringify(act))
     .sort(),
+  suppressions: [...new Set(driver.read('suppressions').map(row => JSON.stringify(row)))].sort(),
 })
 
 test('the order of arrival, the cuts and crashes in between change nothing', () => {
@@ -162,6 +193,45 @@ test('what is sent twice under another origin changes nothing', () => {
     }),
     { numRuns: 60 },
   )
+})
+
+test('no signal comes into an incident by a window that a silence is about, and each such window is told of', () => {
+  let suppressed = 0
+  fc.assert(
+    fc.property(happenings, events => {
+      const driver = play(events)
+      const silencesAt = (time: number): Silence[] => {
+        const said = events
+          .filter(event => event.time <= time)
+          .toSorted((a, b) => a.time - b.time || a.origin.index - b.origin.index)
+          .flatMap(({ value }) => (value.type === 'silence' ? [value] : []))
+        return [...new Map(said.map(silence => [`${silence.environment} ${silence.id}`, silence])).values()]
+      }
+      const silenced = new Map<string, string[]>()
+      for (const { value, time } of events)
+        if (value.type === 'anomaly' && value.score >= 1) {
+          const by = silencesAt(time).filter(silence => holds(silence, time) && matches(silence, value))
+          silenced.set(
+            value.id,
+            by.map(({ id }) => id),
+          )
+        }
+      for (const { anomaly: id, silence } of driver.read('suppressions')) {
+        suppressed++
+        assert.ok(silenced.get(id as string)?.includes(silence as string), `${id} was not silenced by ${silence}`)
+      }
+      for (const { value } of events) {
+        if (value.type !== 'anomaly' || !silenced.get(value.id)?.length) continue
+        const key = `${value.kind} ${value.signal} ${value.start}`
+        const first = incidentsOf(driver).flatMap(({ signals }) =>
+          signals.map(({ kind, signal, since }) => `${kind} ${signal} ${since}`),
+        )
+        assert.ok(!first.includes(key), `${key} was silenced and came into an incident`)
+      }
+    }),
+    { numRuns: 100 },
+  )
+  assert.ok(suppressed > 0, 'nothing was ever silenced, so nothing was shown')
 })
 
 test('versions follow each other, times are in order, and each version is a valid incident', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { group } from '../operators/group/group.ts'
 import { minute, noon, type SignalIs, Timeline } from './timeline.ts'
 
 // Outages told minute by minute. Windows are a minute long; defaults otherwise.
@@ -371,4 +372,38 @@ test('a plain cause is named before the time is up, though never from the first 
   assert.deepEqual([...new Set(outage.versions.map(({ identifiedAt }) => identifiedAt))], [null])
   outage.window(2, [latency('payments'), 20, 9], ...all)
   assert.deepEqual(outage.story().slice(-1), ['2m identified identified'])
+})
+
+test('a silence opens and reopens nothing and lets what is open go on; ended early, it keeps nothing back any more', () => {
+  const outage = new Timeline({ catalogue })
+  outage.windows(1, 2, [memory, 2, 80])
+  outage.silence(2.5, 2.5, 60, { subject: 'memory*' }).silence(2.6, 2.6, 20, { service: 'mailer' })
+  outage.windows(3, 4, [memory, 2, 80], [latency('mailer'), 3, 1])
+  outage.windows(5, 12, [memory, 0.2, 41], [latency('mailer'), 0.1])
+  outage.windows(13, 14, [memory, 2, 80])
+  assert.deepEqual(outage.story(), [
+    '1m opened detected',
+    '1.5m identified identified',
+    '6m cleared monitoring',
+    '10m resolved resolved',
+  ])
+  outage.silence(14.5, 2.5, 14.5, { subject: 'memory*' }).window(15, [memory, 2, 80])
+  assert.deepEqual(outage.story().slice(4), ['15m reopened identified'])
+  const kept = outage.driver.read('suppressions')
+  assert.deepEqual(
+    kept.map(({ subject, end, silence, by }) => [subject, (Number(end) - noon) / minute, silence, by]),
+    [
+      ['latency', 3, 'service mailer', 'ana'],
+      ['latency', 4, 'service mailer', 'ana'],
+      ['memory_usage', 13, 'subject memory*', 'ana'],
+      ['memory_usage', 14, 'subject memory*', 'ana'],
+    ],
+  )
+})
+
+test('a state from before there were silences is read, and goes on', () => {
+  const { upgrade } = group.definition
+  const [life] = [{ entries: [], pending: {}, changes: [{ service: 'a', kind: 'deploy', summary: 'v1', at: noon }] }]
+  assert.deepEqual(upgrade?.(life, 1), { ...life, silences: {} })
+  assert.equal(upgrade?.(life, 0), undefined)
 })

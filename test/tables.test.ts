@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
+import type { Control, Silence, Suppressed } from '../operators/control.ts'
 import type { Event } from '../operators/operator.ts'
 import {
   type Anomaly,
@@ -16,6 +17,7 @@ import {
 import type { JournalRow } from '../runbooks/journal.ts'
 import {
   anomalyRow,
+  controlRow,
   deadLetterRow,
   incidentEventRow,
   incidentRow,
@@ -25,6 +27,7 @@ import {
   patternRow,
   samplingRow,
   summaryRow,
+  suppressionRow,
 } from '../sinks/rows.ts'
 import type { Row, Store } from '../sinks/store.ts'
 import { freshStore } from './kit/store.ts'
@@ -125,6 +128,15 @@ const incident: fc.Arbitrary<Incident> = fc.record({
   ...{ faultAt: optionalTime, detectedAt: time, identifiedAt: optionalTime, mitigatedAt: optionalTime },
   ...{ resolvedAt: optionalTime, closedAt: optionalTime, updatedAt: time },
 })
+const said = { id: name, by: text, reason: text, at: time, validFrom: time }
+const silence: fc.Arbitrary<Silence> = fc.record({
+  ...{ type: fc.constant('silence'), ...said, validTo: time, ...place, subject: text },
+})
+const control: fc.Arbitrary<Control> = fc.oneof(
+  silence,
+  fc.record({ type: fc.constant('pause'), ...said, validTo: fc.option(time) }),
+)
+const suppressed: fc.Arbitrary<Suppressed> = fc.record({ type: fc.constant('suppressed'), anomaly, silence })
 const dead = fc.record({
   ...{ topic: name, partition: fc.nat(), offset: fc.maxSafeNat(), index: fc.nat(), reason: name, detail: text },
   value: fc.option(fc.uint8Array({ maxLength: 100 }).map(bytes => Buffer.from(bytes))),
@@ -161,6 +173,8 @@ const tables: Record<string, { rows: fc.Arbitrary<Row>; identity: string[]; vers
   anomalies: { rows: event(anomaly).map(anomalyRow), identity: ['environment', 'end', 'id'] },
   incidents: { rows: event(incident).map(incidentRow), identity: ['environment', 'id'], version: 'version' },
   incident_events: { rows: event(incident).map(incidentEventRow), identity: ['environment', 'incident', 'version'] },
+  controls: { rows: event(control).map(controlRow), identity: ['id', 'offset'] },
+  suppressions: { rows: event(suppressed).map(suppressionRow), identity: ['environment', 'end', 'anomaly'] },
   runs: { rows: run, identity: ['run'], version: 'version' },
   run_events: { rows: journal.map(row => ({ ...row })), identity: ['partition', 'offset'] },
   dead_letters: { rows: dead.map(deadLetterRow), identity: ['topic', 'partition', 'offset', 'index'] },

@@ -3,7 +3,9 @@ import type { Event } from '../operators/operator.ts'
 import type { Anomaly, Incident, RunReport, RunRequested, RunVerdict, Signal } from '../operators/signal.ts'
 import { Signal as SignalSchema } from '../operators/signal.ts'
 import { trigger } from '../operators/trigger/trigger.ts'
+import { isIncident, isSuppressed } from '../pipelines/incidents.ts'
 import { type Graph, pipeline } from '../pipelines/pipeline.ts'
+import { suppressionRow } from '../sinks/rows.ts'
 import { Driver } from './driver.ts'
 
 // Incidents told as timelines: what is anomalous in which minute, and what the incidents and runs become of it.
@@ -68,7 +70,9 @@ export function incidentsAndRuns(
     upstream: [],
   } as const
   return pipeline<Signal>(source, signals => {
-    const incidents = signals.through('group', group(groupConfig), { key: signal => signal.environment })
+    const grouped = signals.through('group', group(groupConfig), { key: signal => signal.environment })
+    grouped.select('suppressed', isSuppressed).to('suppressions', suppressionRow)
+    const incidents = grouped.select('incidents', isIncident)
     incidents.publish('ops.incidents', { key: incident => incident.environment })
     incidents
       .through('trigger', trigger(triggerConfig), { key: incident => incident.environment })
@@ -101,6 +105,24 @@ export class Timeline {
   deploy(at: number, service: string, summary: string): this {
     const change = { type: 'change', environment: 'production', service, kind: 'deploy', summary } as const
     this.driver.send(eventOf(change, noon + at * minute))
+    return this
+  }
+
+  /** Somebody says `said` minutes past noon that the signals of these fields are silenced between two times. */
+  silence(said: number, from: number, to: number, what: { service?: string; subject?: string }): this {
+    const [at, validFrom, validTo] = [said, from, to].map(time => noon + time * minute) as [number, number, number]
+    const id = Object.entries(what).flat().join(' ')
+    const value = {
+      type: 'silence',
+      id,
+      by: 'ana',
+      reason: '',
+      at,
+      validFrom,
+      validTo,
+      environment: 'production',
+    } as const
+    this.driver.send(eventOf({ ...value, ...what }, at))
     return this
   }
 

@@ -1,3 +1,4 @@
+import { holds, matches, type Silence, type Suppressed } from '../control.ts'
 import { identify } from '../identity.ts'
 import { type Drop, defineOperator, drop, type Event, type EventTime, type Step } from '../operator.ts'
 import type { SeenChange } from '../rank/evidence.ts'
@@ -31,12 +32,24 @@ export interface GroupState {
   /** By `signalKey`. */
   pending: Record<string, Pending>
   changes: SeenChange[]
+  /** Those not over yet, by id. */
+  silences: Record<string, Silence>
 }
+
+/** The state before there were silences. */
+type StateBefore = Omit<GroupState, 'silences'>
 
 /** Changes of an environment remembered; the oldest give way. */
 const maxChanges = 200
 
-type Outputs = (Incident | Drop)[]
+type Outputs = (Incident | Suppressed | Drop)[]
+
+/** The silence that keeps an anomaly of this time from the incidents, if one does: of several the one said first. */
+function silenceOf({ silences }: GroupState, anomaly: Anomaly, time: EventTime): Silence | undefined {
+  return Object.values(silences)
+    .filter(silence => holds(silence, time) && matches(silence, anomaly))
+    .sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))[0]
+}
 
 const signalCount = (of: Life) => Object.keys(of.signals).length
 
@@ -50,23 +63,25 @@ class Group {
   }
 
   init(): GroupState {
-    return { entries: [], pending: {}, changes: [] }
+    return { entries: [], pending: {}, changes: [], silences: {} }
   }
 
-  step(state: GroupState, { value, time }: Event<Signal>): Step<GroupState, Incident> {
+  step(state: GroupState, { value, time }: Event<Signal>): Step<GroupState, Incident | Suppressed> {
     const outputs: Outputs = []
     if (value.type === 'change') this.#remember(state, value, time)
     else if (value.type === 'run') this.#report(state, value, time, outputs)
+    else if (value.type === 'silence') state.silences[value.id] = value
     else this.#hear(state, value, time, outputs)
     return [this.#tidy(state, time), outputs]
   }
 
-  wakeAt({ entries }: GroupState): EventTime | undefined {
+  wakeAt({ entries, silences }: GroupState): EventTime | undefined {
     const times = entries.flatMap(({ dueAt }) => dueAt ?? [])
+    for (const { validTo } of Object.values(silences)) times.push(validTo)
     return times.length === 0 ? undefined : Math.min(...times)
   }
 
-  wake(state: GroupState, time: EventTime): Step<GroupState, Incident> {
+  wake(state: GroupState, time: EventTime): Step<GroupState, Incident | Suppressed> {
     const outputs: Outputs = []
     for (const entry of state.entries)
       if (entry.dueAt !== null && entry.dueAt <= time) this.#carryOn(state, entry, undefined, time, outputs)
@@ -102,7 +117,10 @@ class Group {
     for (const entry of state.entries)
       if (life.hearService(entry.life, serviceKey(anomaly), anomaly.end) && entry !== known)
         this.#carryOn(state, entry, undefined, now, outputs)
-    if (known) this.#carryOn(state, known, life.hear(known.life, anomaly, now, this.#policy), now, outputs)
+    const silence =
+      anomaly.score < 1 || (known && !life.isOver(known.life)) ? undefined : silenceOf(state, anomaly, time)
+    if (silence) outputs.push({ type: 'suppressed', anomaly, silence })
+    else if (known) this.#carryOn(state, known, life.hear(known.life, anomaly, now, this.#policy), now, outputs)
     else if (anomaly.score < 1) delete state.pending[key]
     else this.#joinOrOpen(state, anomaly, key, now, outputs)
   }
@@ -193,8 +211,10 @@ class Group {
     for (const [key, { lastAt }] of Object.entries(state.pending)) if (now - lastAt > gap) delete state.pending[key]
     const faultAt = Math.min(now, ...state.entries.map(entry => entry.life.faultAt))
     state.changes = state.changes.filter(({ at }) => at > faultAt - changeLookback)
-    const empty = state.entries.length + state.changes.length + Object.keys(state.pending).length === 0
-    return empty ? undefined : state
+    for (const [id, { validFrom, validTo }] of Object.entries(state.silences))
+      if (validTo <= Math.max(now, validFrom)) delete state.silences[id]
+    const named = Object.keys(state.pending).length + Object.keys(state.silences).length
+    return state.entries.length + state.changes.length + named === 0 ? undefined : state
   }
 
   #rankContext({ changes }: GroupState) {
@@ -215,13 +235,16 @@ class Group {
 /**
  * The life of the incidents of an environment, the key: anomalies of services that depend on each other and follow
  * closely are one incident; it is identified, remediated, clear, resolved, perhaps reopened, and closed. Each output is a
- * whole incident at its next version, written when a reader would care.
+ * whole incident at its next version, written when a reader would care, or an anomaly that a silence kept from opening,
+ * reopening or growing one. An incident that is open goes on to its end: whether it is over must not depend on who listens.
  */
-export const group = defineOperator<typeof GroupConfig, GroupState, Signal, Incident>({
+export const group = defineOperator<typeof GroupConfig, GroupState, Signal, Incident | Suppressed>({
   name: 'group',
   summary: 'Groups anomalies into incidents and follows each to its end.',
   config: GroupConfig,
   drops: ['repeated', 'incident-full', 'unknown-incident'],
+  version: 2,
+  upgrade: (old, from) => (from === 1 ? { ...(old as StateBefore), silences: {} } : undefined),
   examples: [
     {
       title: 'a slow service that recovers',
@@ -238,6 +261,21 @@ export const group = defineOperator<typeof GroupConfig, GroupState, Signal, Inci
         { change: 'closed', state: 'closed', version: 5 },
       ],
     },
+    {
+      title: 'a silence: what it is about opens no incident until it ends',
+      config: {},
+      given: [
+        { key: 'production', time: 10_000, value: silence({ subject: 'lat*', validFrom: 10_000, validTo: 100_000 }) },
+        { key: 'production', time: 59_999, value: latency(0, 4, 1.9) },
+        { key: 'production', time: 119_999, value: latency(60_000, 4, 1.9) },
+      ],
+      gives: [
+        { type: 'suppressed' },
+        { change: 'opened', faultAt: 60_000 },
+        { change: 'identified' },
+        { change: 'closed' },
+      ],
+    },
   ],
   create: config => {
     const logic = new Group(policyOf(config))
@@ -249,6 +287,11 @@ export const group = defineOperator<typeof GroupConfig, GroupState, Signal, Inci
     }
   },
 })
+
+function silence(fields: Partial<Silence>): Silence {
+  const said = { by: 'ana', reason: 'maintenance', at: 10_000, validFrom: 10_000, validTo: 100_000 }
+  return { type: 'silence', id: 's', environment: 'production', ...said, ...fields }
+}
 
 function latency(start: EventTime, score: number, value: number): Anomaly {
   return {

@@ -1,4 +1,5 @@
 import type { Command } from './command.ts'
+import { controls } from './controls.ts'
 import { dead } from './dead.ts'
 import { describe } from './describe.ts'
 import { generate } from './generate.ts'
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   ...incidents,
   ...runbook,
   ...dead,
+  ...controls,
   describe,
   ...topics,
   migrate,

@@ -11,6 +11,7 @@ import { CommandError, UsageError } from './command.ts'
 export interface Api {
   get<T>(path: string): Promise<T>
   post<T>(path: string, body: object): Promise<T>
+  delete<T>(path: string): Promise<T>
 }
 
 /** What the API answers when it cannot do what it was asked. */
@@ -40,6 +41,7 @@ export function remoteApi(url: string, token: string | undefined): Api {
     get: path => call(path, {}),
     post: (path, body) =>
       call(path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    delete: path => call(path, { method: 'DELETE' }),
   }
 }
 
@@ -68,7 +70,7 @@ export async function agentOf(config: Config, url: string | undefined): Promise<
   return remoteApi(`http://${config.http.host}:${config.http.port}`, token)
 }
 
-/** Asks what can tell about incidents: the agent of a configuration if one runs, else the store itself, opened here. */
+/** Asks what can tell of the past: the agent of a configuration if one runs, else the store itself, opened here. */
 export async function withReader<T>(
   config: Config,
   url: string | undefined,
@@ -118,13 +120,14 @@ async function withOwnApi<T>(store: Store, hooks: ApiHooks, work: (api: Api) => 
   const { migrate } = await import('../../sinks/migrate.ts')
   await migrate(store)
   const app = await buildApi({ store, version: version(), hooks })
-  const call = async <R>(method: 'GET' | 'POST', path: string, body?: object): Promise<R> => {
+  const call = async <R>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<R> => {
     const answer = await app.inject({ method, url: path, ...(body ? { payload: body } : {}) })
     return read<R>(store.address, answer.statusCode, answer.body)
   }
   const api: Api = {
     get: path => call('GET', path),
     post: (path, body) => call('POST', path, body),
+    delete: path => call('DELETE', path),
   }
   return work(api).finally(() => app.close())
 }

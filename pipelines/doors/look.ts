@@ -51,6 +51,13 @@ async function look({ guard, check, needed }: Door, trouble: Trouble | undefined
   return { ok: false, why: said instanceof NotCalled && why ? why : message, since: since ?? clock.now(), ...rest }
 }
 
+/** How something without a guard of its own is; answers in about a second. */
+export async function lookWithin(check: () => Promise<void>, clock: Clock): Promise<Readiness> {
+  const said = await answerOf(check, clock)
+  if (said === 'well') return { ok: true }
+  return { ok: false, why: said === 'late' ? `no answer in ${LOOK / 1_000} s` : said.message }
+}
+
 async function answerOf(check: () => Promise<void>, clock: Clock): Promise<'well' | 'late' | Error> {
   const answered = new AbortController()
   const late = clock.sleep(LOOK, answered.signal).then(() => 'late' as const)

@@ -102,6 +102,8 @@ function pass({ namespace, level, log }: kafkajs.LogEntry, logger: Logger): void
 /** A batch as fetched: without what the range did not ask for, aborted transactions and control records. */
 export interface FetchedBatch {
   readonly messages: readonly kafkajs.KafkaMessage[]
+  /** As they were fetched, those among them that are not to be shown. */
+  readonly rawMessages: readonly unknown[]
   /** The last offset covered, by a message or not. */
   lastOffset(): string
 }

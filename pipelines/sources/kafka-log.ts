@@ -145,13 +145,7 @@ class KafkaLog implements Log {
 
   async ends(topic: string): Promise<readonly number[]> {
     await this.partitions(topic)
-    for (let attempt = 1; ; attempt++)
-      try {
-        return (await this.#offsets(topic)).map(({ high }) => high)
-      } catch (error) {
-        if (!isElecting(error) || attempt === ELECTION_ATTEMPTS) throw error
-        await this.#options.clock.sleep(ELECTION_PAUSE)
-      }
+    return (await this.#elected(() => this.#offsets(topic))).map(({ high }) => high)
   }
 
   append(records: readonly NewRecord[]): Promise<void> {
@@ -178,16 +172,17 @@ class KafkaLog implements Log {
 
   async *read(topic: string, partition: number, from: number, to?: number): AsyncGenerator<LogRecord> {
     await this.partitions(topic)
-    const range = (await this.#offsets(topic))[partition]
+    const range = (await this.#elected(() => this.#offsets(topic)))[partition]
     if (!range) throw new RangeError(`topic '${topic}' has no partition ${partition}`)
     const until = Math.min(to ?? range.high, range.high)
     for (let at = Math.max(from, range.low); at < until; ) {
-      const batch = await this.#fetch(topic, partition, at)
+      const batch = await this.#elected(() => this.#fetch(topic, partition, at))
       for (const message of batch.messages) {
         const record = toLogRecord(topic, partition, message)
         if (record.offset < until) yield record
       }
-      at = Math.max(at, toOffset(batch.lastOffset()) + 1)
+      // Compaction leaves batches with nothing in them, which kafkajs takes for the end of the partition.
+      at = batch.rawMessages.length === 0 ? at + 1 : Math.max(at, toOffset(batch.lastOffset()) + 1)
     }
   }
 
@@ -203,6 +198,17 @@ class KafkaLog implements Log {
     const disconnect = async (part: Promise<{ disconnect(): Promise<void> }> | undefined) => (await part)?.disconnect()
     const admin = this.#connected?.catch(() => undefined).then(() => this.#admin)
     await within(CLOSE, Promise.allSettled([this.#producer, this.#cluster, admin].map(disconnect)))
+  }
+
+  /** Asks a leader; again while there is none. */
+  async #elected<T>(question: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await question()
+      } catch (error) {
+        if (!isElecting(error) || attempt === ELECTION_ATTEMPTS) throw error
+        await this.#options.clock.sleep(ELECTION_PAUSE)
+      }
   }
 
   #error(reason: SinkError['reason'], message: string): SinkError {

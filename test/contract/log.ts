@@ -302,6 +302,31 @@ export function logContract(setup: (t: TestContext) => Promise<LogUnderTest | un
     assert.deepEqual(reader.values(b), ['0', '1', '2', '3', '4', '5', '6', '7'])
   })
 
+  contract(
+    'a compacted topic read whole, and then on, tells the last value of every key',
+    async (_t, log, { name }) => {
+      const topic = name('compacted')
+      await log.ensure([{ topic, partitions: 1, compacted: true }])
+      const state = new Map<string, string>()
+      let next = 0
+      const readOn = async (): Promise<Record<string, string>> => {
+        for (const { key, value, offset } of await all(log.read(topic, 0, next))) {
+          if (value === null) state.delete(key!)
+          else state.set(key!, String(value))
+          next = offset + 1
+        }
+        return Object.fromEntries(state)
+      }
+      assert.deepEqual(await readOn(), {})
+      const of = (key: string, value: string | null): NewRecord => ({ topic, key, value, partition: 0 })
+      await log.append([of('a', '1'), of('b', '1'), of('a', '2')])
+      assert.deepEqual(await readOn(), { a: '2', b: '1' })
+      await log.append([of('b', null), of('c', '1')])
+      assert.deepEqual(await readOn(), { a: '2', c: '1' })
+      assert.deepEqual(await readOn(), { a: '2', c: '1' })
+    },
+  )
+
   contract('appends at once keep the order of each caller', async (_t, log, { name }) => {
     const topic = name('concurrent')
     await log.ensure([{ topic, partitions: 2 }])

@@ -17,19 +17,23 @@ export interface AgentProcess {
   readonly process: ChildProcess
   /** Asks it to end well; its exit code. */
   stop(): Promise<number>
+  /** Kills it at once, as a crash would. */
+  kill(): Promise<void>
 }
 
 /**
- * Runs `ops-agent run` with these settings, `path=value`; `flags` are Node's own.
+ * Runs `ops-agent run` with these settings, `path=value`, and further words; `flags` are Node's own.
  * @throws {Error} with what it said, if it ends instead
  */
 export async function startAgentProcess(
   data: string,
   settings: readonly string[],
+  words: readonly string[] = [],
   flags: readonly string[] = [],
 ): Promise<AgentProcess> {
   const set = ['http.port=0', 'otlp.port=0', ...settings].flatMap(setting => ['--set', setting])
-  const child = spawn(process.execPath, [...flags, '--import', tether, main, 'run', '--data', data, ...set], {
+  const run = [main, 'run', '--data', data, ...set, ...words]
+  const child = spawn(process.execPath, [...flags, '--import', tether, ...run], {
     cwd: data,
     env,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -40,16 +44,23 @@ export async function startAgentProcess(
     lines.on('line', line => {
       if (!line.includes('"msg":"running"')) return
       const { api, otlp } = JSON.parse(line) as { api: string; otlp: string }
-      resolve({ api, otlp, log, process: child, stop: () => stop(child) })
+      resolve({ api, otlp, log, process: child, stop: () => stop(child), kill: () => kill(child) })
     })
     child.once('exit', code => reject(new Error(`the agent ended with ${code}:\n${log.join('\n')}`)))
   })
 }
 
 async function stop(child: ChildProcess): Promise<number> {
-  if (child.exitCode !== null) return child.exitCode
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode ?? -1
   const exit = once(child, 'exit')
   child.kill('SIGTERM')
   const [code] = (await exit) as [number | null]
   return code ?? -1
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exit = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exit
 }

@@ -51,6 +51,8 @@ INTERFACE.add('enable_http_compression').add('session_id').add('role')
 export class ClickhouseFront {
   /** SQL of each statement that arrived, without the rows of an INSERT. */
   readonly statements: string[] = []
+  /** How many of them were left without an answer. */
+  unanswered = 0
   readonly #options: FrontOptions
   /** Keeps the engine open between requests, each of which has a connection, and so settings, of its own. */
   readonly #keeper: Session
@@ -106,7 +108,7 @@ export class ClickhouseFront {
     const body = await bodyOf(request)
     if (url.pathname === '/ping') return send(response, { status: 200, headers: {}, body: Buffer.from('Ok.\n') })
     const fault = this.#faults.shift()
-    if (fault?.kind === 'silent') return
+    if (fault?.kind === 'silent') return void this.unanswered++
     if (fault?.kind === 'cut' && fault.when === 'before') return cut(response)
     if (fault?.kind === 'status')
       return send(response, { status: fault.status, headers: {}, body: Buffer.from(fault.body) })

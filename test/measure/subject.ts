@@ -37,7 +37,7 @@ const probe = new URL('./probe.ts', import.meta.url).href
 
 export async function startSubject(settings: readonly string[]): Promise<Subject> {
   const data = await mkdtemp(join(tmpdir(), 'ops-measure-'))
-  const agent = await startAgentProcess(data, settings, ['--import', probe])
+  const agent = await startAgentProcess(data, settings, [], ['--import', probe])
   let asked = 0
   const ask = <T>(question: Question['ask']): Promise<T> =>
     new Promise((resolve, reject) => {
