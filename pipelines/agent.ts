@@ -15,7 +15,7 @@ import { loadRunbooks } from '../runbooks/load.ts'
 import { encodeRecord } from '../runbooks/record.ts'
 import { adapt, type Runbook } from '../runbooks/runbook.ts'
 import { Secrets } from '../runbooks/secrets.ts'
-import { buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
+import { type ApiHooks, buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
 import { HttpError } from '../sinks/http-error.ts'
 import { migrate } from '../sinks/migrate.ts'
 import { searchLogs } from '../sinks/search.ts'
@@ -24,6 +24,7 @@ import type { Config } from './config.ts'
 import { isLoopback } from './configuration/contradictions.ts'
 import { ConfigError } from './configuration/load.ts'
 import { secretsIn } from './configuration/secret.ts'
+import { inTurn, replayDead } from './dead-replay.ts'
 import { observeDoors } from './doors/door-metrics.ts'
 import type { Guard } from './doors/guard.ts'
 import { guardedCache, guardedLog, guardedStore } from './doors/guarded.ts'
@@ -181,6 +182,7 @@ async function start(config: Config, { clock, logger }: AgentOptions, closing: C
     logger,
     ready,
     decide: decision => decide({ log, store, clock }, decision),
+    replayDead: inTurn(request => replayDead({ log, store, clock }, request)),
   })
   if (api) closing.add(() => api.close())
   if (api) await folder?.announce(api.address)
@@ -296,18 +298,19 @@ async function listen(
     logger: Logger
     ready: Agent['ready']
     decide: (decision: RunDecision) => Promise<void>
+    replayDead: NonNullable<ApiHooks['replayDead']>
   },
 ): Promise<{ address: string; close(): Promise<void> } | undefined> {
   const { enabled, host, port, token } = config.http
   if (!enabled) return undefined
-  const { store, registry, logger, ready, decide } = hooks
+  const { store, registry, logger, ready, decide, replayDead } = hooks
   const app = await buildApi({
     store,
     version: version(),
     registry,
     token: token?.reveal(),
     loopbackOnly: isLoopback(host),
-    hooks: { ready, decide, failed: error => logger.error({ error }, 'the API failed to answer') },
+    hooks: { ready, decide, replayDead, failed: error => logger.error({ error }, 'the API failed to answer') },
   })
   const address = await heard('http', config.http, app.listen({ host, port }))
   return { address, close: () => app.close() }

@@ -62,17 +62,17 @@ function pem(name: string, path: string): string {
   }
 }
 
-/** The store of a configuration, its tables not looked at. @throws {SinkError} */
-export async function openStore({ store, data }: Config): Promise<Store> {
+/** The store of a configuration, or another database of it, its tables not looked at. @throws {SinkError} */
+export async function openStore({ store, data }: Config, database?: string): Promise<Store> {
   if (store.in === 'embedded') {
     const { openEmbeddedStore } = await import('../sinks/embedded-store.ts')
-    return openEmbeddedStore({ path: join(data, 'clickhouse') })
+    return openEmbeddedStore({ path: join(data, 'clickhouse'), ...(database ? { database } : {}) })
   }
   const { openClickhouseStore } = await import('../sinks/clickhouse-store.ts')
   return openClickhouseStore({
     url: store.url,
     username: store.username,
-    database: store.database,
+    database: database ?? store.database,
     timeout: store.requestTimeout,
     ...(store.password ? { password: store.password.reveal() } : {}),
   })

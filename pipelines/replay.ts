@@ -60,12 +60,7 @@ const tables = [
  */
 export async function replay(configured: Config, request: ReplayRequest): Promise<ReplayResult> {
   const { logger } = request
-  // Files come in by our own topics, whatever else the agent listens to.
-  const inputs = Object.values(entryTopics).map(topic => ({ topic, foreign: false }))
-  // Nobody waits behind a replay: it keeps every line, however many came at once.
-  const all = Number.MAX_SAFE_INTEGER
-  const sample = { ...configured.detection.sample, linesPerSecond: all, errorsPerSecond: all }
-  const config: Config = { ...configured, inputs, detection: { ...configured.detection, sample } }
+  const config = filesConfig(configured)
   const clock = systemClock
   const folder = await holdOwnFolder(config)
   const opened: (() => Promise<unknown>)[] = [async () => folder?.release()]
@@ -88,7 +83,18 @@ export async function replay(configured: Config, request: ReplayRequest): Promis
   }
 }
 
-async function readAll(
+/** The configuration as the pipelines have it when files are read. */
+export function filesConfig(config: Config): Config {
+  // Files come in by our own topics, whatever else the agent listens to.
+  const inputs = Object.values(entryTopics).map(topic => ({ topic, foreign: false }))
+  // Nobody waits behind a replay: it keeps every line, however many came at once.
+  const all = Number.MAX_SAFE_INTEGER
+  const sample = { ...config.detection.sample, linesPerSecond: all, errorsPerSecond: all }
+  return { ...config, inputs, detection: { ...config.detection, sample } }
+}
+
+/** Sends files into the topics of running pipelines, and waits until they have passed. */
+export async function readAll(
   config: Config,
   request: ReplayRequest,
   { log, running, context }: { log: Log; running: Running; context: ReturnType<typeof contextOf> },

@@ -5,6 +5,7 @@ import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
 import { decode } from './decode/decode.ts'
 import type { DecodeContext } from './decode/decoded.ts'
+import { replayed } from './decode/replayed.ts'
 import type { Graph } from './pipeline.ts'
 import { Delivery, waitingStore } from './runtime/delivery.ts'
 import { decodeMark, isMark } from './runtime/marks.ts'
@@ -146,14 +147,21 @@ const progressOf = ({ detection, timeScale }: Config) => ({
 
 function readForeign(record: LogRecord, context: DecodeContext): Read {
   if (isMark(record)) return readMark(record)
-  const { events, dead, dropped } = decode(record, context)
-  return { events: events.map(event => ({ event, late: false })), dead, dropped }
+  const again = replayed(record)
+  const { events, dead, dropped } = decode(again?.record ?? record, context, again?.parts)
+  const from = (index: number) => (again ? { from: { ...arrivalOf(record), index } } : {})
+  return { events: events.map((event, index) => ({ event, late: false, ...from(index) })), dead, dropped }
 }
+
+/** A dead letter that is sent in again is not the repetition its events' positions make it look. */
+const arrivalOf = ({ topic, partition, offset }: LogRecord) => ({ stream: `replay:${topic}/${partition}`, offset })
 
 function readOwn(record: LogRecord, { schema }: Graph): Read {
   if (isMark(record)) return readMark(record)
   const read = decodeEvent(record, schema)
-  return 'reason' in read ? { ...nothing, dead: [{ index: 0, ...read }] } : { ...nothing, events: [read] }
+  if ('reason' in read) return { ...nothing, dead: [{ index: 0, ...read }] }
+  const from = replayed(record) ? { ...arrivalOf(record), index: 0 } : read.from
+  return { ...nothing, events: [{ ...read, from }] }
 }
 
 function readMark(record: LogRecord): Read {

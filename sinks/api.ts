@@ -3,6 +3,8 @@ import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import { z } from 'zod'
+import { type DeadReplayed, deadLetterRoutes } from './dead-letter-routes.ts'
+import type { DeadFilter } from './dead-letters.ts'
 import { ErrorBody, HttpError, requestError } from './http-error.ts'
 import { type Route, routes } from './routes.ts'
 import { SinkError, type Store } from './store.ts'
@@ -27,12 +29,21 @@ export interface RunDecision {
   readonly reason: string
 }
 
+/** Which dead letters are to be sent in again, at most `limit` of them; with `dryRun` it is only said what would be. */
+export interface DeadReplayRequest {
+  readonly filter: DeadFilter
+  readonly dryRun: boolean
+  readonly limit: number
+}
+
 /** What the API asks the running agent for; without an agent there is none of it. */
 export interface ApiHooks {
   /** Each door and each pipeline by name. */
   ready?(): Promise<Readonly<Record<string, Readiness>>>
   /** @throws {HttpError} `OPS_NOT_FOUND` if there is no such run, `OPS_CONFLICT` if it waits for nobody */
   decide?(decision: RunDecision): Promise<void>
+  /** @throws {HttpError} `OPS_NOT_FOUND` or `OPS_CONFLICT`, if one is named that is not there or was sent in already */
+  replayDead?(request: DeadReplayRequest): Promise<DeadReplayed>
   /** Told of errors that should not have happened. */
   failed?(error: unknown): void
 }
@@ -81,7 +92,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
     },
     transform: ({ schema, url }) => ({ schema: document((schema ?? {}) as Described), url }),
   })
-  for (const route of routes) add(app, route, options)
+  for (const route of [...routes, ...deadLetterRoutes]) add(app, route, options)
   app.get(
     '/metrics',
     { schema: { summary: 'Prometheus metrics.', response: { 200: z.string() } } },

@@ -52,8 +52,8 @@ export interface Checkpoints {
   save(at: CheckpointKey, changes: CheckpointChanges): Promise<Saved>
 }
 
-/** One call of `save`: its name, and how many entries it wrote. */
-type Save = readonly [id: string, rows: number]
+/** One call of `save`: its name, and how many blocks and entries it wrote. */
+type Save = readonly [id: string, blocks: number, entries: number]
 
 /** The saves that make up a checkpoint, the full one first. */
 interface Chain {
@@ -74,24 +74,23 @@ export interface StoredCheckpointsOptions {
   readonly pruneEvery?: number
 }
 
-/** The entry of the row that is written last and says which others count. */
-const MANIFEST = ''
-const FORMAT = 1
+/** The block that is written last and says which others count. */
+const MANIFEST = 0
+const FORMAT = 2
 
-/** Entries read by one query: what its rows weigh is what the event loop is held for. */
-const PAGE = 1_000
-
-/** Rows, and characters of JSON, of one insert: what of a state is in memory twice. */
-const PIECE = { rows: 2_000, bytes: 2 * 1024 * 1024 }
+/** Characters of one block: a row holds many entries, so that a state of very many is few rows. */
+const BLOCK = 256 * 1024
+/** Blocks written by one insert, and read by one query. */
+const BLOCKS = 8
 /** How long the event loop may be held before others get their turn, in milliseconds. */
 const TURN = 10
 
 /**
- * Checkpoints in the table of that name. A save writes the entries that changed, then the manifest: a row with the next
- * offset and the names of all saves since the last full one, its own included. Rows count only through a manifest that
- * names their save, so what a crash or a process without its partition leaves behind is never read; the manifest with
- * the highest offset is the one that is valid. A full save begins a new generation; those nobody needs are
- * dropped now and then.
+ * Checkpoints in the table of that name. A save writes what changed in blocks of many entries, then the manifest: a row
+ * with the next offset and the names of all saves since the last full one, its own included; a later save says more of
+ * an entry than an earlier one. Blocks count only through a manifest that names their save, so what a crash or a process
+ * without its partition leaves behind is never read; the manifest with the highest offset is the one that is valid. A
+ * full save begins a new generation; those nobody needs are dropped now and then.
  */
 export function storedCheckpoints(store: Store, options: StoredCheckpointsOptions = {}): Checkpoints {
   const { writer = randomUUID(), pruneEvery = 8 } = options
@@ -113,18 +112,16 @@ export function storedCheckpoints(store: Store, options: StoredCheckpointsOption
       const before = known ?? (await manifestsOf(store, at))[0]
       const id = `${writer}/${++saves}`
       const place = { generation: full || !before ? next : before.generation, sequence: (before?.sequence ?? 0) + 1 }
-      const row = (entry: string, json: string | null): Row => ({
-        ...{ pipeline: at.pipeline, topic: at.topic, partition: at.partition, ...place, entry },
-        ...{ save: id, next, removed: json === null, value: json ?? '' },
+      const row = (block: number, value: string): Row => ({
+        ...{ pipeline: at.pipeline, topic: at.topic, partition: at.partition, ...place, save: id, block, next, value },
       })
       const size = await insertAll(store, entries, row)
       const earlier = full ? [] : (before?.saves ?? [])
-      const chain: Chain = { ...place, saves: [...earlier, [id, size.entries]] }
-      const manifest = JSON.stringify({ format: FORMAT, saves: chain.saves })
-      await store.insert('checkpoints', [row(MANIFEST, manifest)])
+      const chain: Chain = { ...place, saves: [...earlier, [id, size.blocks, size.entries]] }
+      await store.insert('checkpoints', [row(MANIFEST, JSON.stringify({ format: FORMAT, saves: chain.saves }))])
       chains.set(nameOf(at), chain)
       if (full) await pruneNowAndThen(at)
-      return { ...size, ...extentOf(chain) }
+      return { entries: size.entries, bytes: size.bytes, ...extentOf(chain) }
     },
   }
 
@@ -135,37 +132,44 @@ export function storedCheckpoints(store: Store, options: StoredCheckpointsOption
   }
 }
 
-/** Writes the entries piece by piece, giving way to others in between. */
+/** Writes the entries block by block, giving way to others in between. */
 async function insertAll(
   store: Store,
   entries: CheckpointChanges['entries'],
-  row: (entry: string, json: string | null) => Row,
-): Promise<{ entries: number; bytes: number }> {
-  const total = { entries: 0, bytes: 0 }
+  row: (block: number, value: string) => Row,
+): Promise<{ blocks: number; entries: number; bytes: number }> {
+  const total = { blocks: 0, entries: 0, bytes: 0 }
   let rows: Row[] = []
-  let bytes = 0
+  let lines: string[] = []
+  let size = 0
+  const cut = (): void => {
+    rows.push(row(++total.blocks, lines.join('\n')))
+    lines = []
+    size = 0
+  }
   let turn = performance.now()
   for (const [name, json] of entries) {
-    rows.push(row(written(name), json))
-    bytes += json?.length ?? 0
+    const line = lineOf(name, json)
+    lines.push(line)
+    size += line.length
     total.entries++
-    if (rows.length >= PIECE.rows || bytes >= PIECE.bytes) {
+    total.bytes += json?.length ?? 0
+    if (size >= BLOCK) cut()
+    if (rows.length >= BLOCKS) {
       await store.insert('checkpoints', rows)
-      total.bytes += bytes
       rows = []
-      bytes = 0
     } else if (performance.now() - turn < TURN) continue
     else await setImmediate()
     turn = performance.now()
   }
+  if (lines.length > 0) cut()
   await store.insert('checkpoints', rows)
-  total.bytes += bytes
   return total
 }
 
 const extentOf = ({ saves }: Chain): CheckpointExtent => ({
   saves: saves.length,
-  written: saves.reduce((sum, [, rows]) => sum + rows, 0),
+  written: saves.reduce((sum, [, , entries]) => sum + entries, 0),
 })
 
 const nameOf = ({ pipeline, topic, partition }: CheckpointKey): string => `${pipeline} ${topic}/${partition}`
@@ -179,8 +183,7 @@ async function newest(
   const manifests = await manifestsOf(store, at)
   for (const manifest of manifests) {
     const entries = await entriesOf(store, at, manifest)
-    // Looked at afterwards: a full save elsewhere may have dropped the generation while it was being read.
-    if (await isComplete(store, at, manifest)) return { manifest, entries }
+    if (entries) return { manifest, entries }
   }
   if (manifests.length === 0) return undefined
   throw new Error(
@@ -192,47 +195,55 @@ async function newest(
 async function manifestsOf(store: Store, at: CheckpointKey): Promise<Manifest[]> {
   const rows = await store.query<Omit<Manifest, 'saves'> & { value: string }>(
     `SELECT next, generation, sequence, value FROM checkpoints
-     WHERE ${HERE} AND entry = '' ORDER BY next DESC, sequence DESC, save DESC LIMIT 1 BY save LIMIT 5`,
+     WHERE ${HERE} AND block = 0 ORDER BY next DESC, sequence DESC, save DESC LIMIT 1 BY save LIMIT 5`,
     { ...at },
   )
   return rows.map(({ value, ...rest }) => {
     const { format, saves } = JSON.parse(value) as { format: number; saves: Save[] }
     if (format !== FORMAT)
       throw new Error(
-        `checkpoint of ${nameOf(at)}: it has format ${format}, and this ops-agent reads ${FORMAT}; upgrade it`,
+        `checkpoint of ${nameOf(at)}: it has format ${format}, and this ops-agent reads ${FORMAT}; ` +
+          (format > FORMAT ? 'upgrade it' : 'delete the rows of the table checkpoints to start afresh'),
       )
     return { ...rest, saves }
   })
 }
 
+interface Block {
+  readonly sequence: number
+  readonly save: string
+  readonly block: number
+  readonly value: string
+}
+
+/** What the saves of a manifest say together; undefined: blocks of one are missing, for it was dropped meanwhile. */
 async function entriesOf(
   store: Store,
   at: CheckpointKey,
-  { generation, saves }: Manifest,
-): Promise<Map<string, string>> {
+  manifest: Manifest,
+): Promise<Map<string, string> | undefined> {
+  const { generation, saves } = manifest
   const entries = new Map<string, string>()
-  const chain = { ...at, generation, saves: saves.map(([id]) => id), page: PAGE }
-  for (let after = MANIFEST; ; ) {
-    const rows = await store.query<{ entry: string; value: string; removed: boolean }>(
-      `SELECT entry, value, removed FROM checkpoints
-       WHERE ${HERE} AND generation = {generation:UInt64} AND entry > {after:String} AND save IN {saves:Array(String)}
-       ORDER BY entry, sequence DESC LIMIT 1 BY entry LIMIT {page:UInt32}`,
-      { ...chain, after },
+  const missing = new Map(saves.map(([id, blocks]) => [id, blocks]))
+  const chain = { ...at, generation, saves: saves.map(([id]) => id), page: BLOCKS }
+  let last: Omit<Block, 'value'> = { sequence: 0, save: '', block: 0 }
+  for (;;) {
+    const rows = await store.query<Block>(
+      `SELECT sequence, save, block, value FROM checkpoints
+       WHERE ${HERE} AND generation = {generation:UInt64} AND block > 0 AND save IN {saves:Array(String)}
+         AND (sequence, save, block) > ({sequence:UInt32}, {save:String}, {block:UInt32})
+       ORDER BY sequence, save, block LIMIT 1 BY sequence, save, block LIMIT {page:UInt32}`,
+      { ...chain, sequence: last.sequence, save: last.save, block: last.block },
     )
-    for (const { entry, value, removed } of rows) if (!removed) entries.set(read(entry), value)
-    if (rows.length < PAGE) return entries
-    after = rows.at(-1)!.entry
+    for (const { save, value } of rows) {
+      for (const line of value.split('\n')) note(entries, line)
+      missing.set(save, missing.get(save)! - 1)
+      await setImmediate()
+    }
+    if (rows.length < BLOCKS) break
+    last = rows.at(-1)!
   }
-}
-
-async function isComplete(store: Store, at: CheckpointKey, { generation, saves }: Manifest): Promise<boolean> {
-  const rows = await store.query<{ save: string; rows: number }>(
-    `SELECT save, uniqExact(entry) AS rows FROM checkpoints
-     WHERE ${HERE} AND generation = {generation:UInt64} AND entry != '' AND save IN {saves:Array(String)} GROUP BY save`,
-    { ...at, generation, saves: saves.map(([id]) => id) },
-  )
-  const found = new Map(rows.map(row => [row.save, row.rows]))
-  return saves.every(([id, count]) => (found.get(id) ?? 0) === count)
+  return [...missing.values()].every(blocks => blocks === 0) ? entries : undefined
 }
 
 /**
@@ -242,7 +253,7 @@ async function isComplete(store: Store, at: CheckpointKey, { generation, saves }
 async function prune(store: Store, at: CheckpointKey): Promise<void> {
   const generations = await store.query<{ generation: number }>(
     `SELECT DISTINCT generation FROM checkpoints WHERE ${HERE} AND generation < (
-       SELECT generation FROM checkpoints WHERE ${HERE} AND entry = '' ORDER BY next DESC, sequence DESC LIMIT 1)`,
+       SELECT generation FROM checkpoints WHERE ${HERE} AND block = 0 ORDER BY next DESC, sequence DESC LIMIT 1)`,
     { ...at },
   )
   const text = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
@@ -252,13 +263,19 @@ async function prune(store: Store, at: CheckpointKey): Promise<void> {
     )
 }
 
-/** A name as it is stored: the store keeps no half surrogate pairs, and the state of such a key must be found again. */
-function written(name: string): string {
-  if (name === MANIFEST) throw new Error('checkpoint: an entry without a name')
-  return name.isWellFormed() && !name.startsWith('"') ? name : JSON.stringify(name)
+/** An entry as a line of a block. JSON has no line break and no tab outside of its texts, and in those they are escaped. */
+function lineOf(name: string, json: string | null): string {
+  if (name === '') throw new Error('checkpoint: an entry without a name')
+  return `${JSON.stringify(name)}\t${json ?? ''}`
 }
 
-const read = (entry: string): string => (entry.startsWith('"') ? (JSON.parse(entry) as string) : entry)
+function note(entries: Map<string, string>, line: string): void {
+  const cut = line.indexOf('\t')
+  const name = JSON.parse(line.slice(0, cut)) as string
+  const json = line.slice(cut + 1)
+  if (json === '') entries.delete(name)
+  else entries.set(name, json)
+}
 
 /** Checkpoints that are gone with the process; for tests and for what need not survive. */
 export function memoryCheckpoints(): Checkpoints {

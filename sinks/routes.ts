@@ -24,7 +24,7 @@ type Asked<P, Q, B> = (P extends z.ZodObject ? z.output<P> : unknown) &
   (B extends z.ZodObject ? z.output<B> : unknown)
 
 /** Gives `answer` the type of what the route's schemas let through. */
-function route<
+export function route<
   P extends z.ZodObject | undefined = undefined,
   Q extends z.ZodObject | undefined = undefined,
   B extends z.ZodObject | undefined = undefined,
@@ -42,17 +42,17 @@ function route<
   return definition as unknown as Route
 }
 
-const ok = (value: unknown, status = 200) => ({ status, value })
+export const ok = (value: unknown, status = 200) => ({ status, value })
 
 /** A moment as a request gives it: RFC 3339, a day, or milliseconds since 1970. */
-const Moment = z.string().transform((text, context) => {
+export const Moment = z.string().transform((text, context) => {
   const time = /^\d{12,}$/.test(text) ? Number(text) : Date.parse(text)
   if (!Number.isNaN(time)) return time
   context.addIssue({ code: 'custom', message: `'${text}' is not a time; write 2026-11-22T10:00:00Z` })
   return z.NEVER
 })
 
-const limit = z.coerce.number().int().min(1).max(500).default(50).describe('Most results of one answer.')
+export const limit = z.coerce.number().int().min(1).max(500).default(50).describe('Most results of one answer.')
 const environment = z.string().min(1).optional().describe('Only of this environment.')
 const service = z.string().min(1).optional().describe('Only of this service.')
 

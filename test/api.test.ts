@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
 import type { Anomaly, Incident } from '../operators/signal.ts'
 import { buildApi, type RunDecision } from '../sinks/api.ts'
+import { deadQueries } from '../sinks/dead-letters.ts'
 import { openEmbeddedStore } from '../sinks/embedded-store.ts'
 import { HttpError } from '../sinks/http-error.ts'
 import { migrate } from '../sinks/migrate.ts'
@@ -179,7 +180,7 @@ const ids = async (filter: string): Promise<string[]> =>
   (await get(`/v1/incidents?${filter}`)).incidents.map(({ id }: Incident) => id)
 
 test('each query names its columns and binds its parameters', () => {
-  for (const { name, sql } of queries) {
+  for (const { name, sql } of [...queries, ...deadQueries]) {
     assert.doesNotMatch(sql, /SELECT\s+\*/i, name)
     assert.match(sql, /\{\w+:/, name)
     assert.match(sql, /\bFINAL\b/, name)
@@ -374,6 +375,9 @@ test('the document holds every path with its parameters and errors', async () =>
     '/healthz',
     '/metrics',
     '/ready',
+    '/v1/dead-letters',
+    '/v1/dead-letters/replay',
+    '/v1/dead-letters/{topic}/{partition}/{offset}',
     '/v1/incidents',
     '/v1/incidents/{id}',
     '/v1/runs',

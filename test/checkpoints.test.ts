@@ -129,23 +129,19 @@ describe('checkpoints in the store', () => {
     const at = fresh()
     const checkpoints = storedCheckpoints(store)
     await checkpoints.save(at, { next: 1, full: true, entries: [['a', '1']] })
-    const value = JSON.stringify({ format: 1, saves: [['lost/1', 3]] })
-    await store.insert('checkpoints', [
-      { ...at, generation: 1, entry: '', save: 'lost/1', sequence: 2, next: 2, value },
-    ])
+    const value = JSON.stringify({ format: 2, saves: [['lost/1', 3, 9]] })
+    await store.insert('checkpoints', [{ ...at, generation: 1, block: 0, save: 'lost/1', sequence: 2, next: 2, value }])
     assert.equal((await storedCheckpoints(store).load(at))?.next, 1)
     await store.command(`ALTER TABLE checkpoints DROP PARTITION ('${at.pipeline}', '${at.topic}', ${at.partition}, 1)`)
-    await store.insert('checkpoints', [
-      { ...at, generation: 1, entry: '', save: 'lost/2', sequence: 2, next: 2, value },
-    ])
+    await store.insert('checkpoints', [{ ...at, generation: 1, block: 0, save: 'lost/2', sequence: 2, next: 2, value }])
     await assert.rejects(storedCheckpoints(store).load(at), /entries of it are missing; restore the table checkpoints/)
   })
 
   test('a checkpoint of a newer format is refused, and what to do is said', async () => {
     const at = fresh()
-    const value = JSON.stringify({ format: 2 })
-    await store.insert('checkpoints', [{ ...at, generation: 1, entry: '', save: 'new/1', sequence: 1, next: 1, value }])
-    await assert.rejects(storedCheckpoints(store).load(at), /it has format 2, and this ops-agent reads 1; upgrade it/)
+    const value = JSON.stringify({ format: 3 })
+    await store.insert('checkpoints', [{ ...at, generation: 1, block: 0, save: 'new/1', sequence: 1, next: 1, value }])
+    await assert.rejects(storedCheckpoints(store).load(at), /it has format 3, and this ops-agent reads 2; upgrade it/)
   })
 
   test('ten thousand keys are saved and loaded without holding the event loop', async t => {

@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { until } from '../deploy/demo/receiver.fixture.ts'
 import { RenderApiServer } from '../deploy/demo/render/api.ts'
 import { Fleet } from '../deploy/demo/render/fleet.ts'
 import type { Incident } from '../operators/signal.ts'
+import type { IncidentReplayResult } from '../pipelines/replays/incident-replay.ts'
 import { type AgentProcess, startAgentProcess } from './kit/agent.ts'
 import {
   errorsRequest,
@@ -26,6 +28,7 @@ import {
 /** A minute is three seconds: long enough for an incident to be seen well before the runbook's five are over. */
 const timeScale = 20
 const DURATION = (5 * 60_000) / timeScale
+const main = fileURLToPath(new URL('../pipelines/main.ts', import.meta.url))
 const RUNBOOK = 'High CPU Usage Response'
 const PATIENCE = 40_000
 
@@ -231,4 +234,17 @@ test('what is over before the duration is an incident without a run', async () =
   )
   assert.deepEqual(incident.runs, [])
   assert.deepEqual(await runsOf(brief), [])
+})
+
+test('all that was recorded, run again, comes out the same: incidents with their runs, and what was asked for', async () => {
+  await sender.stop()
+  await agent.stop()
+  const words = ['replay', '--data', folder, '--into', 'again', '--json']
+  const set = [`timeScale=${timeScale}`, 'services=services.yaml'].flatMap(setting => ['--set', setting])
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words, ...set], { cwd: folder })
+  assert.equal(status, 0, String(stderr))
+  const { recorded, replayed, differences } = JSON.parse(String(stdout)) as IncidentReplayResult
+  assert.deepEqual(differences, [])
+  assert.deepEqual(replayed, recorded)
+  assert.deepEqual(recorded, { incidents: 3, actions: 2 })
 })

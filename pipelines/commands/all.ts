@@ -1,4 +1,5 @@
 import type { Command } from './command.ts'
+import { dead } from './dead.ts'
 import { describe } from './describe.ts'
 import { generate } from './generate.ts'
 import { incidents } from './incidents.ts'
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   replay,
   ...incidents,
   ...runbook,
+  ...dead,
   describe,
   ...topics,
   migrate,

@@ -1,5 +1,9 @@
 import { existsSync } from 'node:fs'
+import type { ApiHooks } from '../../sinks/api.ts'
+import type { Store } from '../../sinks/store.ts'
+import { systemClock } from '../clock.ts'
 import type { Config } from '../config.ts'
+import type { Logger } from '../sources/logger.ts'
 import { version } from '../version.ts'
 import { CommandError, UsageError } from './command.ts'
 
@@ -73,21 +77,54 @@ export async function withReader<T>(
   const { holderOf, withStore } = await import('../doors.ts')
   const holder = url ?? (config.store.in === 'embedded' ? await holderOf(config) : undefined)
   if (holder) return work(remoteApi(holder, config.http.token?.reveal()))
-  if (config.store.in === 'embedded' && !existsSync(config.data))
-    throw new CommandError(`data folder '${config.data}': there is none; start ops-agent run, or correct --data`)
+  if (config.store.in === 'embedded') expectData(config)
+  return withStore(config, store => withOwnApi(store, {}, work))
+}
+
+/** As `withReader`, for what is done with the log: by the agent of a configuration if one runs, else here. */
+export async function withReplayer<T>(
+  config: Config,
+  url: string | undefined,
+  logger: Logger,
+  work: (api: Api) => Promise<T>,
+): Promise<T> {
+  const { holderOf, holdOwnFolder, openLog, openStore } = await import('../doors.ts')
+  const { replayDead } = await import('../dead-replay.ts')
+  const holder = url ?? (config.store.in === 'embedded' || config.log.in === 'embedded' ? await holderOf(config) : '')
+  if (holder) return work(remoteApi(holder, config.http.token?.reveal()))
+  if (config.store.in === 'embedded' || config.log.in === 'embedded') expectData(config)
+  const folder = await holdOwnFolder(config)
+  const opened: (() => Promise<unknown>)[] = [async () => folder?.release()]
+  try {
+    const clock = systemClock
+    const log = await openLog(config, { clock, logger })
+    opened.push(() => log.close())
+    const store = await openStore(config)
+    opened.push(() => store.close())
+    return await withOwnApi(store, { replayDead: request => replayDead({ log, store, clock }, request) }, work)
+  } finally {
+    for (const close of opened.reverse()) await close()
+  }
+}
+
+function expectData({ data }: Config): void {
+  if (!existsSync(data))
+    throw new CommandError(`data folder '${data}': there is none; start ops-agent run, or correct --data`)
+}
+
+/** The API over a store that is open in this process. */
+async function withOwnApi<T>(store: Store, hooks: ApiHooks, work: (api: Api) => Promise<T>): Promise<T> {
   const { buildApi } = await import('../../sinks/api.ts')
   const { migrate } = await import('../../sinks/migrate.ts')
-  return withStore(config, async store => {
-    await migrate(store)
-    const app = await buildApi({ store, version: version() })
-    const call = async <R>(method: 'GET' | 'POST', path: string, body?: object): Promise<R> => {
-      const answer = await app.inject({ method, url: path, ...(body ? { payload: body } : {}) })
-      return read<R>(store.address, answer.statusCode, answer.body)
-    }
-    const api: Api = {
-      get: path => call('GET', path),
-      post: (path, body) => call('POST', path, body),
-    }
-    return work(api).finally(() => app.close())
-  })
+  await migrate(store)
+  const app = await buildApi({ store, version: version(), hooks })
+  const call = async <R>(method: 'GET' | 'POST', path: string, body?: object): Promise<R> => {
+    const answer = await app.inject({ method, url: path, ...(body ? { payload: body } : {}) })
+    return read<R>(store.address, answer.statusCode, answer.body)
+  }
+  const api: Api = {
+    get: path => call('GET', path),
+    post: (path, body) => call('POST', path, body),
+  }
+  return work(api).finally(() => app.close())
 }

@@ -13,9 +13,10 @@ import { readProtobuf, shapeOf } from './protobuf.ts'
  *
  * Events of a record appended from a file have the file as origin and the line's byte offset as position; others have
  * `topic:<topic>/<partition>`, the record's offset, and their index in the record.
+ * @param only indexes of the parts that are meant, where the others have been dealt with before
  */
-export function decode(record: LogRecord, context: DecodeContext): Decoded {
-  const parts = new Parts(record, context)
+export function decode(record: LogRecord, context: DecodeContext, only?: ReadonlySet<number>): Decoded {
+  const parts = new Parts(record, context, only)
   try {
     const { value } = record
     if (value !== null && value.length > 0) read(value, parts)

@@ -103,10 +103,13 @@ export class Parts {
   #line: { offset: number; index: number } | undefined
   #place = ''
   #key = ''
+  #lastTime: EventTime | undefined
+  readonly #only: ReadonlySet<number> | undefined
 
-  constructor(record: LogRecord, context: DecodeContext) {
+  constructor(record: LogRecord, context: DecodeContext, only?: ReadonlySet<number>) {
     this.record = record
     this.context = context
+    this.#only = only
     this.#stream = record.headers[entryHeaders.origin] ?? `topic:${record.topic}/${record.partition}`
     const old = record.headers[entryHeaders.historical] === '1'
     this.#earliest = old ? Number.NEGATIVE_INFINITY : record.appendedAt - context.maxSkew.past
@@ -115,7 +118,7 @@ export class Parts {
 
   /** Time of the newest part that became an event. */
   get lastTime(): EventTime | undefined {
-    return this.#events.at(-1)?.time
+    return this.#lastTime
   }
 
   /** Header of the record, by its meaning. */
@@ -141,13 +144,14 @@ export class Parts {
     const bytes = problem === undefined ? excessOf(value, key, this.#stream, this.context.maxEventBytes) : 0
     if (bytes > 0) this.tooLarge(value.type === 'log' ? 'the log record as JSON' : 'the point as JSON', bytes)
     if (problem !== undefined || bytes > 0) return false
+    this.#lastTime = time
     const index = this.#index++
     const origin: Origin = {
       stream: this.#stream,
       offset: this.#line?.offset ?? this.record.offset,
       index: this.#line === undefined ? index : this.#line.index++,
     }
-    this.#events.push({ key, time, origin, value })
+    if (this.#isMeant(index)) this.#events.push({ key, time, origin, value })
     return true
   }
 
@@ -160,12 +164,12 @@ export class Parts {
   }
 
   dead(reason: DeadReason, detail: string): void {
-    this.#dead.push({ index: this.#index++, reason, detail })
+    const index = this.#index++
+    if (this.#isMeant(index)) this.#dead.push({ index, reason, detail })
   }
 
   dropped(reason: DropReason): void {
-    this.#index++
-    this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1
+    if (this.#isMeant(this.#index++)) this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1
   }
 
   /** Runs `read` for one part; what it throws as `Unreadable` ends that part alone. */
@@ -182,6 +186,10 @@ export class Parts {
   end(): Decoded {
     if (this.#index === 0) this.dead('empty', 'the record holds no entry')
     return { events: this.#events, dead: this.#dead, dropped: this.#dropped }
+  }
+
+  #isMeant(index: number): boolean {
+    return this.#only === undefined || this.#only.has(index)
   }
 
   #implausible(time: EventTime): string | undefined {

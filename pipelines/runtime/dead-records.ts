@@ -98,6 +98,7 @@ function deadRecord({ topic, partition, offset, key, value, headers }: LogRecord
       parts.slice(0, MOST_PARTS).map(({ index, reason, detail }) => ({ index, reason, detail })),
     ),
     'ops-dead-at': `${topic}/${partition}/${offset}`,
+    ...(parts[0]!.used === undefined ? {} : { 'ops-dead-used': String(parts[0]!.used) }),
   }
   return fitting({ topic: `${topic}.dead`, key, value, headers: said })
 }

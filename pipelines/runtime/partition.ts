@@ -13,6 +13,8 @@ export interface Dead {
   readonly index: number
   readonly reason: string
   readonly detail: string
+  /** How many events the rest of the record was; absent: none. */
+  readonly used?: number
 }
 
 /** What a record holds. */
@@ -103,7 +105,8 @@ export class Partition {
   *#records(records: readonly LogRecord[], dead: Dead[], dropped: Record<string, number>): Generator<void> {
     for (const record of records) {
       const read = this.#read(record)
-      for (const part of read.dead) dead.push({ record, ...part })
+      const used = read.events.length
+      for (const part of read.dead) dead.push(used > 0 ? { record, ...part, used } : { record, ...part })
       for (const [reason, count] of Object.entries(read.dropped)) dropped[reason] = (dropped[reason] ?? 0) + count
       if (read.mark) yield* this.#marking(read.mark)
       for (const { event, late, from } of read.events) {

@@ -1,5 +1,5 @@
--- One row per service and stretch of time of whose lines log_lines has only a sample; log_counts has them all. Identity:
--- environment, service, start. Writing twice is harmless: a replayed row replaces its equal.
+-- A stretch of time of a service of which log_lines has only a sample. Identity: environment, service, start.
+-- Writing twice is harmless: a replayed row replaces its equal.
 CREATE TABLE IF NOT EXISTS log_sampling (
   environment LowCardinality(String),
   service LowCardinality(String),
@@ -10,9 +10,9 @@ CREATE TABLE IF NOT EXISTS log_sampling (
   kept UInt64,
   -- The same at error severity and above.
   errors UInt64,
-  errors_kept UInt64
+  errors_kept UInt64,
+  written_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toMonday(start)
-ORDER BY (environment, service, start)
-SETTINGS non_replicated_deduplication_window = 10000;
+ORDER BY (environment, service, start);
