@@ -72,8 +72,9 @@ export class ClickhouseFront {
     return `http://127.0.0.1:${this.#port}`
   }
 
-  /** Listens; again on the same port after `refuse`. */
+  /** Listens, unless it does; again on the same port after `refuse`. */
   async start(): Promise<this> {
+    if (this.#server.listening) return this
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen(this.#port, '127.0.0.1', () => resolve())
