@@ -132,7 +132,10 @@ class Pool implements Workers {
     const [code, signal] = (await once(worker, 'exit')) as [number | null, string | null]
     this.#living.delete(index)
     const fate = signal ? `was ended by ${signal}` : `ended with ${code}`
-    if (this.#ending.signal.aborted && code !== 0) this.#bad.push(`worker ${index} ${fate}`)
+    if (this.#ending.signal.aborted && code !== 0) {
+      this.#bad.push(`worker ${index} ${fate}`)
+      this.#logger.error({ worker: index }, `worker ${index} ${fate}`)
+    }
     return fate
   }
 

@@ -232,6 +232,11 @@ async function usedBy({ api }: AgentProcess, worker: number): Promise<number> {
   return Number(line.exec(text)?.[1] ?? 0)
 }
 
+const bothWork = (agent: AgentProcess): Promise<void> =>
+  eventually(async () => {
+    for (const worker of [1, 2]) assert.ok((await usedBy(agent, worker)) > 0, `worker ${worker}`)
+  }, 30_000)
+
 const seconds = async <T>(work: Promise<T>): Promise<[T, number]> => {
   const began = performance.now()
   return [await work, (performance.now() - began) / 1_000]
@@ -244,16 +249,12 @@ test('workers share the work; one that dies is started again, and under load all
   const agent = await place.start('--workers', '2')
   const sending = load(place.log)
   t.after(() => sending.stop())
-  const bothWork = () =>
-    eventually(async () => {
-      for (const worker of [1, 2]) assert.ok((await usedBy(agent, worker)) > 0, `worker ${worker}`)
-    }, 30_000)
-  await bothWork()
+  await bothWork(agent)
   const died = workerOf(agent, 2)
   process.kill(died, 'SIGKILL')
   await eventually(async () => assert.notEqual(workerOf(agent, 2), died), 10_000)
   assert.ok(agent.log.some(line => line.includes('worker 2 was ended by SIGKILL; it is started again in 1s')))
-  await bothWork()
+  await bothWork(agent)
   const again = workerOf(agent, 2)
   const [code, took] = await seconds(agent.stop())
   assert.ok(took < 10, `it took ${took} s to end`)
@@ -279,7 +280,7 @@ test('with a store that does not answer, under load, SIGTERM still ends all with
   const agent = await place.start('--workers', '2')
   const sending = load(place.log)
   t.after(() => sending.stop())
-  await eventually(async () => assert.ok((await usedBy(agent, 1)) > 0), 30_000)
+  await bothWork(agent)
   front.fail(...Array<Fault>(1_000).fill({ kind: 'silent' }))
   await eventually(async () => assert.ok(front.unanswered > 0))
   const worker = workerOf(agent, 2)

@@ -99,7 +99,6 @@ async function runAgent(call: Call, config: Config, { logger, stop, side }: Arou
     await agent.done
   } finally {
     bad.push(...((await (others ?? workers?.close())) ?? []))
-    for (const fate of bad) logger.error({}, fate)
   }
   if (bad.length > 0) throw new CommandError(`${bad.join('; ')}; the log says more`)
   logger.info({}, 'stopped')
