@@ -149,7 +149,6 @@ export async function openCache({ cache }: Config, clock: Clock): Promise<Cache>
   return openRedisCache({
     url,
     prefix,
-    patient: true,
     ...(username ? { username } : {}),
     ...(password ? { password: password.reveal() } : {}),
   })

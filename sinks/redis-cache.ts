@@ -12,8 +12,6 @@ export interface RedisCacheOptions {
   readonly prefix?: string
   /** Milliseconds a command may take, connecting included. */
   readonly timeout?: number
-  /** Opens it even if the server cannot be reached now: it is connected when it can be. */
-  readonly patient?: boolean
 }
 
 /** Counts, and sets the time to live with the first; both or neither. */
@@ -31,7 +29,6 @@ export async function openRedisCache(options: RedisCacheOptions): Promise<Cache>
   try {
     await cache.check()
   } catch (error) {
-    if (options.patient && error instanceof SinkError && error.retryable) return cache
     await cache.close()
     throw error
   }

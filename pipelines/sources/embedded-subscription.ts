@@ -116,7 +116,7 @@ export class EmbeddedSubscription implements Subscription {
   /** Until there is more to read, or the subscription is closed, or nothing came for `idleEvery`. */
   async #wait(files: PartitionFiles, from: number): Promise<'quiet' | 'woken'> {
     const over = new AbortController()
-    const end = () => over.abort()
+    const end = () => over.abort('woken') // a reason of its own spares the making of an error each time
     const forget = files.onGrowth(end)
     this.#stop.signal.addEventListener('abort', end)
     try {
