@@ -96,7 +96,7 @@ test('an error that nobody caught ends the agent: logged, reported, and the secr
   const fault = "process.on('message', () => { Promise.reject(new Error('lost hunter2!hunter2!')) })"
   const flags = ['--import', `data:text/javascript,${encodeURIComponent(fault)}`]
   const settings = [`sentry.dsn=${server.dsn}`, 'http.token=hunter2!hunter2!']
-  const agent = await startAgentProcess(folder, settings, flags)
+  const agent = await startAgentProcess(folder, settings, [], flags)
   const exit = once(agent.process, 'exit')
   agent.process.send('now')
   assert.deepEqual(await exit, [null, 'SIGKILL'])
