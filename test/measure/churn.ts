@@ -18,7 +18,7 @@ export interface ChurnOutcome {
   readonly minutes: number
   /** Series and patterns that came new while it was measured; as many vanished. */
   readonly replaced: number
-  /** What is held by the heap, in bytes, from minute to minute. */
+  /** What is held by the heap, in bytes, once in a minute or more: after whole sweeps, so that like is compared with like. */
   readonly heap: readonly number[]
   readonly rss: readonly number[]
   /** The median of the last third of the heap, where that of the first third is 1. */
@@ -40,7 +40,9 @@ export async function churn(
   ])
   try {
     const sweep = 2 * keys
-    const sweeps = WARM + Math.ceil((60 * minutes * rate) / sweep)
+    const stretch = Math.ceil((60 * rate) / sweep) * sweep
+    const stretches = Math.ceil((60 * minutes * rate) / stretch)
+    const sweeps = WARM + (stretches * stretch) / sweep
     const start = Math.floor(Date.now() / every - sweeps - 1) * every
     const feed = new Feed(subject, load({ keys, start, churn: SHARE }))
     const say = (reading: Reading) =>
@@ -49,11 +51,12 @@ export async function churn(
     await feed.drained()
     const readings: Reading[] = []
     const before = feed.sent
-    for (let minute = 0; minute < minutes; minute++) {
-      await feed.send(60 * rate, rate, say)
+    for (let done = 1; done <= stretches; done++) {
+      await feed.send(stretch, rate, say)
       await feed.drained()
-      readings.push(await subject.collected())
-      progress(`minute ${minute + 1}: heap ${mib(readings.at(-1)!.heap)} MiB, rss ${mib(readings.at(-1)!.rss)} MiB\n`)
+      const reading = await subject.collected()
+      readings.push(reading)
+      progress(`churn ${done} of ${stretches}: heap ${mib(reading.heap)} MiB, rss ${mib(reading.rss)} MiB\n`)
     }
     await subject.stop()
     const heap = readings.map(reading => reading.heap)
