@@ -57,6 +57,31 @@ const ring = defineOperator({
   }),
 })
 
+/** Counts things by name, and lets go of those it is told to; says what it has, in its order. */
+const hoard = defineOperator({
+  name: 'hoard',
+  summary: 'Counts things by name.',
+  config: z.strictObject({}),
+  examples: [],
+  create: () => ({
+    init: () => ({ things: {} as Record<string, number>, n: 0 }),
+    step: (state: { things: Record<string, number>; n: number }, { value: { text } }: Event<Letter>) => {
+      const name = text.slice(1)
+      const count = Object.hasOwn(state.things, name) ? state.things[name]! : 0
+      if (text.startsWith('-')) delete state.things[name]
+      else
+        Object.defineProperty(state.things, name, {
+          value: count + 1,
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        })
+      state.n++
+      return [state, [JSON.stringify(state)]]
+    },
+  }),
+})
+
 const graph = (window = tumbling(10)): Graph =>
   pipeline<Letter>({ name: 'letters', topic: 'in', schema: Letter, upstream: [] }, letters => {
     const chained = letters.through('chained', chain({}), { key: letter => letter.key })
@@ -167,6 +192,55 @@ describe('engine', () => {
       }),
       { numRuns: 200 },
     ))
+
+  test('a state that holds very many things by name is the same after a crash, whatever was saved when', () => {
+    const many = pipeline<Letter>({ name: 'm', topic: 'in', schema: Letter, upstream: [] }, letters => {
+      letters.through('hoarded', hoard({}), { key: letter => letter.key }).to('hoards', ({ value }) => ({ value }))
+    })
+    const steps = fc.array(
+      fc.record({ name: fc.nat(45), drop: fc.boolean(), save: fc.constantFrom('no', 'changes', 'all', 'crash') }),
+      { minLength: 60, maxLength: 150 },
+    )
+    fc.assert(
+      fc.property(steps, steps => {
+        const run = (crashing: boolean) => {
+          const driver = new Driver(many)
+          steps.forEach(({ name, drop, save }, at) => {
+            driver.send(event('a', at, at, 'x', `${drop && at > 50 ? '-' : '+'}${name === 45 ? '__proto__' : name}`))
+            driver.advance(at + 1)
+            if (!crashing) return
+            if (save === 'changes') driver.save()
+            if (save === 'all') driver.saveAll()
+            if (save === 'crash') driver.crash()
+          })
+          return driver.read('hoards')
+        }
+        assert.deepEqual(run(true), run(false))
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('of very many things in a state only those that changed are saved', () => {
+    const many = pipeline<Letter>({ name: 'm', topic: 'in', schema: Letter, upstream: [] }, letters => {
+      letters.through('hoarded', hoard({}), { key: letter => letter.key }).to('hoards', ({ value }) => ({ value }))
+    })
+    const driver = new Driver(many)
+    const names = Array.from({ length: 40 }, (_, at) => event('a', at, at, 'x', `+${at}`))
+    driver
+      .send(...names)
+      .advance(40)
+      .save()
+    driver.send(event('a', 40, 40, 'x', '+7'), event('a', 41, 41, 'x', '-8')).advance(50)
+    assert.deepEqual(
+      [...driver.engine.changes()].slice(1).map(([name, json]) => [name, json?.slice(0, 30)]),
+      [
+        ['hoarded\v["x","things","7"]', '2'],
+        ['hoarded\v["x","things","8"]', undefined],
+        ['hoarded\nx', '{"version":1,"state":{"things"'],
+      ],
+    )
+  })
 
   test('an event that waits is saved once, however often the state is', () => {
     const driver = new Driver(graph())

@@ -196,11 +196,13 @@ export class Engine {
     if (meta !== undefined) this.#restoreMeta(JSON.parse(meta) as Meta)
     for (const [name, json] of entries) {
       if (name === META) continue
-      const cut = name.search(/[\n\t]/)
-      const id = name.slice(0, cut)
-      if (!steps.get(id)?.restore(name.slice(cut), json)) abandoned.add(id)
+      const cut = name.search(/[\n\t\v]/)
+      const step = steps.get(name.slice(0, cut))
+      if (step) step.restore(name.slice(cut), json)
+      else abandoned.add(name.slice(0, cut))
       yield
     }
+    for (const [id, step] of steps) if (!(yield* step.settle())) abandoned.add(id)
     return [...abandoned]
   }
 

@@ -37,8 +37,7 @@ export interface Outlet {
   dead(event: Event<unknown>, error: Error): void
 }
 
-/** How the names of a step's saved values begin: a key, or a chunk of the events that wait. */
-const KEY = '\n'
+/** How the name of a chunk of the events that wait begins; the others are those of `KeyedEntries`. */
 const CHUNK = '\t'
 
 /**
@@ -71,7 +70,7 @@ export class KeyedStep {
 
   /** How many names a whole save has, about. */
   get size(): number {
-    return this.#entries.size + this.#held.chunks
+    return this.#entries.names + this.#held.chunks
   }
 
   /** Events waiting for the watermark. */
@@ -133,29 +132,34 @@ export class KeyedStep {
 
   /** Names changed since the last call, with their JSON, or null where the name is gone. */
   *changes(): Generator<[name: string, json: string | null]> {
-    for (const [key, json] of this.#entries.changes()) yield [KEY + key, json]
+    yield* this.#entries.changes()
     for (const [chunk, json] of this.#held.changes(this.#time)) yield [CHUNK + chunk, json]
   }
 
   /** Every name with its JSON. */
   *snapshot(): Generator<[name: string, json: string]> {
-    for (const [key, json] of this.#entries.snapshot()) yield [KEY + key, json]
+    yield* this.#entries.snapshot()
     for (const [chunk, json] of this.#held.snapshot(this.#entries.waiting())) yield [CHUNK + chunk, json]
   }
 
+  /** Takes in a name as `changes` or `snapshot` gave it, after `resume`; `settle` comes when all are taken in. */
+  restore(name: string, json: string): void {
+    if (!name.startsWith(CHUNK)) this.#entries.restore(name, json)
+    else for (const held of this.#held.restore(Number(name.slice(1)), json, this.#time)) this.#takeOver(held)
+  }
+
   /**
-   * Puts back a name as `changes` or `snapshot` gave it, after `resume`. False: a version of the operator wrote it that
-   * this one cannot upgrade, so the key starts afresh.
+   * Goes on with what was taken in, key by key. Answers false if a version of the operator wrote some that this one cannot
+   * upgrade: those keys start afresh.
    */
-  restore(name: string, json: string): boolean {
-    if (name.startsWith(CHUNK)) {
-      for (const held of this.#held.restore(Number(name.slice(1)), json, this.#time)) this.#takeOver(held)
-      return true
+  *settle(): Generator<void, boolean> {
+    let whole = true
+    for (const [key, entry] of this.#entries.settle()) {
+      if (entry) this.#schedule(key, entry)
+      else whole = false
+      yield
     }
-    const key = name.slice(1)
-    const entry = this.#entries.restore(key, json)
-    if (entry) this.#schedule(key, entry)
-    return entry !== undefined
+    return whole
   }
 
   /** Goes on where the watermark of the step's inputs had come to. Answers its output watermark. */
