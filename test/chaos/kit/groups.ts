@@ -32,14 +32,16 @@ export class Groups {
     await Promise.race([this.#admin.disconnect(), wait(5_000, undefined, { ref: false })])
   }
 
-  /** Records behind what the group has committed, partition by partition. */
+  /** Records behind what the group has committed, in the order of partitions. */
   async lag(groupId: string, topic: string): Promise<number[]> {
     const [ends, [committed]] = await Promise.all([
       this.#admin.fetchTopicOffsets(topic),
       this.#admin.fetchOffsets({ groupId, topics: [topic] }),
     ])
     const done = new Map(committed!.partitions.map(({ partition, offset }) => [partition, Number(offset)]))
-    return ends.map(({ partition, high, low }) => Number(high) - Math.max(Number(low), done.get(partition) ?? -1))
+    return ends
+      .toSorted((a, b) => a.partition - b.partition)
+      .map(({ partition, high, low }) => Number(high) - Math.max(Number(low), done.get(partition) ?? -1))
   }
 
   /**
