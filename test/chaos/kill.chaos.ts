@@ -17,6 +17,8 @@ const SETTINGS = ['detection.sample.linesPerSecond=0.5']
 const FILLED = ['log_lines', 'log_sampling', 'log_patterns', 'log_counts', 'metric_summaries', 'anomalies', 'incidents']
 FILLED.push('incident_events', 'late_events', 'dead_letters')
 const KILLS = Number(process.env.CHAOS_KILLS ?? 30)
+/** How long a process may have nothing to do before it is given more, in milliseconds. */
+const IDLE = 2_000
 
 test(`${EVENTS} events, two processes, ${KILLS} times kill -9: the rows of an undisturbed run`, async t => {
   const scene = await Scene.open()
@@ -32,14 +34,17 @@ test(`${EVENTS} events, two processes, ${KILLS} times kill -9: the rows of an un
   await Promise.all(slots.map(agent => agent.running()))
 
   let [written, kills, counted] = [0, 0, 0]
+  const more = async (stretches: number): Promise<void> => {
+    const until = Math.min(rest.length, written + stretches)
+    for (; written < until; written++) await scene.log.append(rest[written]!)
+  }
   while (counted < KILLS) {
     // What is left of the input is spread over the kills that are left, so that there is always work to be killed at.
-    const until = Math.ceil(rest.length * Math.min(1, (counted + 1) / KILLS))
-    for (; written < until; written++) await scene.log.append(rest[written]!)
+    await more(Math.floor((rest.length - written) / (KILLS - counted + 1)))
     const slot = Math.floor(random() * 2)
     const victim = slots[slot]!
-    await busy(victim)
     await wait(random() * 1_500)
+    await busy(victim, () => more(1))
     const unfinished = await victim.kill()
     kills++
     if (unfinished.length > 0) counted++
@@ -48,6 +53,7 @@ test(`${EVENTS} events, two processes, ${KILLS} times kill -9: the rows of an un
     slots[slot] = await killed.start()
     await slots[slot].running()
   }
+  await more(rest.length)
   await scene.log.append(input.end)
   await killed.drained(120_000)
   await killed.stop()
@@ -62,8 +68,13 @@ test(`${EVENTS} events, two processes, ${KILLS} times kill -9: the rows of an un
   assert.equal(rows.log_lines! + left!.out, input.lines)
 })
 
-/** Resolves when the process is in the middle of a batch. */
-async function busy(agent: ChaosAgent): Promise<void> {
-  for (const until = performance.now() + 60_000; !agent.isInBatch; await wait(20))
+/** Resolves when the process is in the middle of a batch; where it has been idle for a while, it is given more. */
+async function busy(agent: ChaosAgent, more: () => Promise<void>): Promise<void> {
+  const until = performance.now() + 60_000
+  for (let idle = performance.now() + IDLE; !agent.isInBatch; await wait(5)) {
     if (performance.now() > until) throw new Error(`${agent.name} has nothing to do`)
+    if (performance.now() < idle) continue
+    await more()
+    idle = performance.now() + IDLE
+  }
 }
