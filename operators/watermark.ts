@@ -51,6 +51,11 @@ export class Watermark {
     return this.#streams.get(stream)?.idle ?? false
   }
 
+  /** The streams that are not idle, with how far each has come. */
+  open(): { stream: string; time: EventTime | null }[] {
+    return [...this.#streams].flatMap(([stream, { time, idle }]) => (idle ? [] : [{ stream, time }]))
+  }
+
   /** Takes in a mark; true if the watermark moved. */
   observe(mark: Mark): boolean {
     for (const sibling of mark.siblings)

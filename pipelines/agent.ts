@@ -178,7 +178,8 @@ async function start(config: Config, options: AgentOptions, closing: Closing): P
   await board.refresh()
   const catalogue = catalogueOf(config.services, own, board, logger)
   const onRetry = (door: string): void => guards[door as keyof Guards].retried()
-  const around = { log, store, clock, logger, random, onRetry, roles }
+  const isAlone = config.log.in === 'embedded'
+  const around = { log, store, clock, logger, random, onRetry, roles, isAlone }
   const running = await startPipelines(config, buildGraphs(config, catalogue, runbooks), catalogue, around)
   closing.add(() => running.close())
   const acts = roles?.has(executorName) ?? true

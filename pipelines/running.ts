@@ -26,6 +26,8 @@ export interface Surroundings {
   readonly random: () => number
   /** Told of every try of a door after the first. */
   readonly onRetry?: (door: string) => void
+  /** Nobody but this process writes to the log, and it reads no files into it. */
+  readonly isAlone?: boolean
   /** Names of the pipelines to run here; absent: all. The others run in other processes. */
   readonly roles?: ReadonlySet<string> | undefined
 }
@@ -65,7 +67,7 @@ export async function startPipelines(
   catalogue: ServiceCatalogue,
   around: Surroundings,
 ): Promise<Running> {
-  const { log, store, clock, logger, roles } = around
+  const { log, store, clock, logger, roles, isAlone = false } = around
   await log.ensure(ownTopics(config.inputs, config.log.partitions))
   const stop = new AbortController()
   const patience = new Patience({ ...around, signal: stop.signal, longest: config.doors.longestPause })
@@ -92,6 +94,7 @@ export async function startPipelines(
       upstream: graph.upstream.map(name => ({ name, partitions: partitions.get(name) ?? 0 })),
       // What lies in somebody else's topic may be old news to a new group; what was sent to us must not be missed.
       isForeign: foreign.has(graph.topic),
+      isAlone,
       start: foreign.has(graph.topic) && config.log.in === 'kafka' ? config.log.start : 'earliest',
       checkpointEvery: Math.max(SHORTEST, config.checkpoints.every),
       idleEvery: Math.max(SHORTEST / 2, Math.min(1_000, config.detection.idleAfter / 4)),

@@ -144,6 +144,11 @@ export class Engine {
     return this.#watermark.isIdle(stream)
   }
 
+  /** Streams of the source that hold the watermark, with how far each has come. */
+  open(): { stream: string; time: EventTime | null }[] {
+    return this.#watermark.open()
+  }
+
   /** Hands out what was emitted since the last call, and what became of the events. */
   take(): { emitted: Emitted; fates: Fates } {
     const taken = { emitted: this.#emitted, fates: this.#fates }

@@ -41,6 +41,8 @@ export interface PartitionOptions {
   readonly progress?: ProgressOptions
   /** What steps have failed of too often, and go on without. */
   readonly setAside?: SetAside
+  /** Nobody else can be writing files into the topic. */
+  readonly isAlone?: boolean
 }
 
 /** How long the event loop may be held before others get their turn, in milliseconds. */
@@ -86,9 +88,17 @@ export class Partition {
     return { emitted, dead, fates: { ...fates, in: fates.in + extra + dead.length, dead: dead.length } }
   }
 
-  /** The partition is read to its end at this wall-clock time: a mark to be written into it, if one is due. */
-  rest(now: number): Mark | undefined {
-    return this.#progress?.rest(now)
+  /** The partition is read to its end at this wall-clock time: marks to be written into it, if any are due. */
+  rest(now: number): Mark[] {
+    const own = this.#progress?.rest(now)
+    return [...(own ? [own] : []), ...this.#abandoned()]
+  }
+
+  /** Of files nobody reads any more: a replay that was killed half-way would hold the watermark for good. */
+  #abandoned(): Mark[] {
+    if (!this.#options.isAlone) return []
+    const files = this.engine.open().filter(({ stream }) => stream.startsWith('file:'))
+    return files.map(({ stream, time }) => ({ stream, time, idle: true, siblings: [] }))
   }
 
   /** Takes in a mark of the partition's own stream where it cannot be written into the topic. */

@@ -31,6 +31,8 @@ export interface TaskOptions {
   readonly progress?: ProgressOptions
   /** The topic is somebody else's: nothing of ours is written into it. */
   readonly isForeign?: boolean
+  /** Nobody else can be writing files into the topic. */
+  readonly isAlone?: boolean
   /** Least milliseconds between checkpoints, and most between the writing of rows. */
   readonly checkpointEvery: number
   /** Rows that may wait to be written. */
@@ -94,9 +96,9 @@ export class Task {
 
   /** The partition is read to its end. Answers as `batch` does. */
   async idle(): Promise<number | undefined> {
-    const mark = this.#partition.rest(this.#options.clock.now())
-    if (mark) await this.#announce(mark)
-    else this.rested = true
+    const marks = this.#partition.rest(this.#options.clock.now())
+    for (const mark of marks) await this.#announce(mark)
+    if (marks.length === 0) this.rested = true
     return await this.#saveIfDue()
   }
 
