@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS checkpoints (
   sequence UInt32,
   -- The save that wrote the row: the process, and its count of saves.
   save String,
-  -- 0: the manifest. Else entries, one a line: a name in quotes, a tab, and its JSON, or nothing if it is gone.
+  -- 0: the manifest. Else entries, one a line: a name in quotes, a tab, and its JSON, or nothing if it is gone; packed by zstd
+  -- and written in base64.
   block UInt32,
   next UInt64,
   value String CODEC(ZSTD),
