@@ -18,7 +18,7 @@ import { Secrets } from '../runbooks/secrets.ts'
 import { type ApiControls, type ApiHooks, buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
 import { HttpError } from '../sinks/http-error.ts'
 import { migrate } from '../sinks/migrate.ts'
-import { searchLogs } from '../sinks/search.ts'
+import { lookIntoLogs } from '../sinks/search/look-into-logs.ts'
 import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
 import { isLoopback } from './configuration/contradictions.ts'
@@ -260,7 +260,7 @@ async function startRuns(
     ...runsDoors(delivery, clock),
     actions: {
       shell: shell({ secrets }),
-      log_analysis: logAnalysis((query, scope) => searchLogs(store, query, scope), secrets),
+      log_analysis: logAnalysis((query, scope) => lookIntoLogs(store, query, scope), secrets),
       render: render(
         apiKey
           ? { url, apiKey: apiKey.reveal(), pollEvery, retryAfter, random, guard: call => guards.render.run(call) }

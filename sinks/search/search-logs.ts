@@ -1,0 +1,141 @@
+import { z } from 'zod'
+import type { Row, Store } from '../store.ts'
+import { Parameters } from './compile.ts'
+import { type LineCursor, type LinePlace, type Order, writeCursor } from './cursor.ts'
+import { parseSearch } from './parse.ts'
+import { type Sampled, sampledLines } from './sampled.ts'
+import { conditionOf, type Place, type Scope, scopeOf, type TimeRange } from './scope.ts'
+import type { Search } from './search.ts'
+
+/** What a line as it is kept looks like to callers. */
+export const FoundLine = z.strictObject({
+  time: z.number().describe('Milliseconds since 1970 UTC.'),
+  environment: z.string(),
+  service: z.string(),
+  severity: z.int().describe('OpenTelemetry’s number, 1-24; 0 is unknown.'),
+  pattern: z.string().describe('Id of its pattern; empty: it came too late for one.'),
+  body: z.string(),
+  cut: z.boolean().describe('True: the line is longer than `body`.'),
+  attributes: z.record(z.string(), z.string()),
+  traceId: z.string(),
+  spanId: z.string(),
+  origin: z
+    .strictObject({ stream: z.string(), offset: z.int(), index: z.int() })
+    .describe('Where it entered: no two lines have the same.'),
+})
+export type FoundLine = z.output<typeof FoundLine>
+
+export interface SearchResult {
+  readonly lines: readonly FoundLine[]
+  /** Cursors of the pages behind and before this one; null: there is none. */
+  readonly next: string | null
+  readonly previous: string | null
+  /** There where and when the query looked lines were left out: more may have matched. */
+  readonly sampled?: Sampled
+}
+
+export interface SearchOptions extends Place {
+  /** Most lines of a page. */
+  readonly limit: number
+  readonly order?: Order
+  readonly cursor?: LineCursor | undefined
+}
+
+/**
+ * Looks log lines up, a page of them. Pages are stable: what comes in meanwhile moves no line to another page.
+ * @throws {SearchError} if the query cannot be read
+ * @throws {SinkError} if the store does not answer
+ */
+export async function searchLogs(
+  store: Store,
+  query: string,
+  range: TimeRange,
+  options: SearchOptions,
+): Promise<SearchResult> {
+  const search = parseSearch(query)
+  const scope = scopeOf(search, range, options)
+  const { limit, cursor } = options
+  const order = cursor?.order ?? options.order ?? 'newest'
+  const back = cursor?.back ?? false
+  // One more than asked for tells whether there is a further page.
+  const found = await linesOf(store, search, scope, { order, back, place: cursor?.place, limit: limit + 1 })
+  const more = found.length > limit
+  const lines = back ? found.slice(0, limit).reverse() : found.slice(0, limit)
+  const at = (line: FoundLine | undefined, isBack: boolean, exists: boolean): string | null =>
+    line && exists ? writeCursor({ order, back: isBack, place: placeOf(line) }) : null
+  const sampled = await sampledLines(store, search, scope)
+  return {
+    lines,
+    next: at(lines.at(-1), false, back || more),
+    previous: at(lines[0], true, back ? more : cursor !== undefined),
+    ...(sampled ? { sampled } : {}),
+  }
+}
+
+const placeOf = ({ time, environment, service, origin }: FoundLine): LinePlace => ({
+  time,
+  environment,
+  service,
+  ...origin,
+})
+
+/** Characters of a line that are answered. */
+const LONGEST = 10_000
+
+const identity = ['time', 'environment', 'service', 'origin_stream', 'origin_offset', 'origin_index'] as const
+
+/**
+ * Rows of one identity are equal, so it is all the same whether one is chosen before or after it is looked at: conditions
+ * go first, and an index need not look for the others of a row.
+ */
+export const finalSettings = 'SETTINGS use_skip_indexes_if_final = 1, use_skip_indexes_if_final_exact_mode = 0'
+
+async function linesOf(
+  store: Store,
+  search: Search,
+  scope: Scope,
+  page: { order: Order; back: boolean; place: LinePlace | undefined; limit: number },
+): Promise<FoundLine[]> {
+  const parameters = new Parameters()
+  const descending = (page.order === 'newest') !== page.back
+  const where = [
+    conditionOf(search, scope, parameters),
+    ...(page.place ? [beyond(page.place, descending, parameters)] : []),
+  ].join(' AND ')
+  const direction = descending ? 'DESC' : 'ASC'
+  const rows = await store.query<Row>(
+    `SELECT toUnixTimestamp64Milli(log_lines.time) AS at, environment, service, severity, pattern,
+            substringUTF8(body, 1, ${LONGEST}) AS body, lengthUTF8(log_lines.body) > ${LONGEST} AS cut, attributes,
+            trace_id, span_id, origin_stream, origin_offset, origin_index
+     FROM log_lines FINAL
+     PREWHERE ${where}
+     ORDER BY ${identity.map(column => `log_lines.${column} ${direction}`).join(', ')}
+     LIMIT ${page.limit}
+     ${finalSettings}`,
+    parameters.values,
+  )
+  return rows.map(lineOf)
+}
+
+function beyond(place: LinePlace, descending: boolean, parameters: Parameters): string {
+  const sign = descending ? '<' : '>'
+  const time = parameters.moment(place.time)
+  const rest = [place.environment, place.service, place.stream].map(text => parameters.bind(text, 'String'))
+  const numbers = [place.offset, place.index].map(number => parameters.bind(number, 'Int64'))
+  return `log_lines.time ${sign}= ${time} AND (${identity.join(', ')}) ${sign} (${[time, ...rest, ...numbers].join(', ')})`
+}
+
+const lineOf = (row: Row): FoundLine =>
+  FoundLine.parse({
+    time: Number(row.at),
+    environment: row.environment,
+    service: row.service,
+    severity: row.severity,
+    pattern: row.pattern,
+    body: row.body,
+    cut: row.cut === 1 || row.cut === true,
+    attributes: row.attributes,
+    traceId: row.trace_id,
+    spanId: row.span_id,
+    origin: { stream: row.origin_stream, offset: Number(row.origin_offset), index: row.origin_index },
+  })
