@@ -34,6 +34,7 @@ import { guardedCache, guardedLog, guardedStore } from './doors/guarded.ts'
 import { type Door, lookAt, lookWithin } from './doors/look.ts'
 import { type Guards, guardsOf, holdOwnFolder, openCache, openLog, openStore } from './doors.ts'
 import { buildGraphs } from './graphs.ts'
+import { detectInLines } from './handed-lines.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Graph } from './pipeline.ts'
 import { executorName } from './roles.ts'
@@ -203,6 +204,7 @@ async function start(config: Config, options: AgentOptions, closing: Closing): P
     store,
     registry: { metrics: () => metrics(registry) },
     logger,
+    clock,
     ready,
     decide: decision => decide({ log, store, clock }, decision),
     replayDead: inTurn(request => replayDead({ log, store, clock }, request)),
@@ -329,14 +331,16 @@ async function listen(
     decide: (decision: RunDecision) => Promise<void>
     replayDead: NonNullable<ApiHooks['replayDead']>
     controls: ApiControls
+    clock: Clock
   },
 ): Promise<{ address: string; close(): Promise<void> } | undefined> {
   const { enabled, host, port, token } = config.http
   if (!enabled) return undefined
-  const { store, registry, logger, ready, decide, replayDead, controls } = hooks
+  const { store, registry, logger, ready, decide, replayDead, controls, clock } = hooks
   const app = await buildApi({
     store,
     version: version(),
+    clock,
     registry,
     token: token?.reveal(),
     loopbackOnly: isLoopback(host),
@@ -345,6 +349,7 @@ async function listen(
       decide,
       replayDead,
       controls,
+      detect: lines => detectInLines(config, lines, clock.now()),
       failed: error => logger.error({ error }, 'the API failed to answer'),
     },
   })

@@ -44,6 +44,7 @@ async function runReal(runbook: Runbook) {
     examples: [
       { time: 0, service: 'shop', body: `Authorization: Basic ${Buffer.from(`me:${canary}`).toString('base64')}` },
     ],
+    anomalies: [{ end: 0, subject: `login with ${canary}`, why: `3 lines with ${canary}` }],
   }
   const said = (details: object) => void out.push(details)
   const executor = new Executor({

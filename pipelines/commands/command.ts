@@ -20,6 +20,8 @@ export interface Argument {
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /** What is handed in by standard input. */
+  readonly input: AsyncIterable<Buffer>
   /** Writes results. */
   out(text: string): void
   /** Writes what is for people's eyes only: progress and notices. */

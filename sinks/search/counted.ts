@@ -1,6 +1,6 @@
 import type { Store } from '../store.ts'
-import { momentOf, Parameters, type Reach } from './compile.ts'
-import { conditionOf, names, type Scope } from './scope.ts'
+import { Parameters, type Reach } from './compile.ts'
+import { conditionOf, names, type Scope, withoutTimes } from './scope.ts'
 import type { Search } from './search.ts'
 
 // What `log_counts` can tell: how many lines there were of each service and pattern in each window, before any sampling.
@@ -17,16 +17,9 @@ export interface Countable {
  */
 export function countable(search: Search, scope: Scope, by: readonly string[]): Countable | undefined {
   if (by.includes('severity')) return undefined
-  const parts = search.is === 'and' ? search.parts : [search]
-  const times = parts.filter(part => part.is === 'time')
-  const others = parts.filter(part => part.is !== 'time')
-  if (others.some(part => uncounted.some(is => names(part, is)))) return undefined
-  const from = times.map(({ from }) => (from ? momentOf(from, scope.to) : 0))
-  const to = times.map(({ to }) => (to ? momentOf(to, scope.to) + 1 : scope.to))
-  return {
-    search: { is: 'and', parts: [{ is: 'all' }, ...others] },
-    scope: { ...scope, from: Math.max(scope.from, ...from), to: Math.min(scope.to, ...to) },
-  }
+  const { rest, scope: narrowed } = withoutTimes(search, scope)
+  if (rest.some(part => uncounted.some(is => names(part, is)))) return undefined
+  return { search: { is: 'and', parts: [{ is: 'all' }, ...rest] }, scope: narrowed }
 }
 
 const uncounted = ['time', 'level', 'trace', 'span', 'attribute', 'number', 'text'] as const

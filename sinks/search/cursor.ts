@@ -15,8 +15,11 @@ const LinePlace = z.strictObject({
 })
 export type LinePlace = z.output<typeof LinePlace>
 
-/** Between which lines a page begins, and whether it leads back the way one came. */
-const LineCursor = z.strictObject({ order: Order, back: z.boolean(), place: LinePlace })
+/**
+ * Beyond which line a page begins, and whether it leads back the way one came. `from` and `to`: the times of the first
+ * page, from which `last_5m` counts on all.
+ */
+const LineCursor = z.strictObject({ order: Order, back: z.boolean(), from: z.int(), to: z.int(), place: LinePlace })
 export type LineCursor = z.output<typeof LineCursor>
 
 export const writeCursor = (cursor: LineCursor): string => Buffer.from(JSON.stringify(cursor)).toString('base64url')

@@ -1,6 +1,9 @@
 import type { Store } from '../store.ts'
 import { aggregateLogs } from './aggregate-logs.ts'
+import { detectAnomalies } from './detect-anomalies.ts'
+import { parseSearch } from './parse.ts'
 import type { Sampled } from './sampled.ts'
+import { scopeOf, withoutTimes } from './scope.ts'
 import { searchLogs } from './search-logs.ts'
 
 /** From where and when a runbook asks. Its query can narrow it, and choose another service, never another environment. */
@@ -22,13 +25,16 @@ export interface LookResult {
   readonly patterns: readonly { readonly template: string; readonly count: number }[]
   /** Newest first. */
   readonly examples: readonly { readonly time: number; readonly service: string; readonly body: string }[]
+  /** What was unusual about lines of the environment and service then, newest first. */
+  readonly anomalies: readonly { readonly end: number; readonly subject: string; readonly why: string }[]
 }
 
 /** Characters of an example. */
 const LONGEST = 500
 
 /**
- * What a runbook wants to know of log lines: how many match, their most frequent patterns, and the newest ones.
+ * What a runbook wants to know of log lines: how many match, their most frequent patterns, the newest ones, and
+ * what was unusual meanwhile.
  * @throws {SearchError} if the query cannot be read
  * @throws {SinkError} if the store does not answer
  */
@@ -37,10 +43,15 @@ export async function lookIntoLogs(store: Store, query: string, scope: LookScope
   const range = { to: at + 1 }
   const { lines } = await searchLogs(store, query, range, { environment, service, limit })
   const counted = await aggregateLogs(store, range, { query, environment, service, by: ['pattern'], limit })
+  const search = parseSearch(query)
+  const { from, to } = withoutTimes(search, scopeOf(search, range, { environment })).scope
+  // As far as a query looks, but of the service that it was asked for.
+  const { anomalies } = await detectAnomalies({ environment, service, from, to, limit }, store)
   return {
     count: counted.total,
     ...(counted.sampled ? { sampled: counted.sampled } : {}),
     patterns: counted.groups.map(({ template, pattern, count }) => ({ template: template || pattern || '', count })),
     examples: lines.map(({ time, service, body }) => ({ time, service, body: body.slice(0, LONGEST) })),
+    anomalies: anomalies.map(({ end, subject, why }) => ({ end, subject, why })),
   }
 }

@@ -1,4 +1,4 @@
-import { compile, type Parameters, type Reach } from './compile.ts'
+import { compile, momentOf, type Parameters, type Reach } from './compile.ts'
 import type { Search } from './search.ts'
 
 /** Milliseconds since 1970, `to` not included. Without `from`: as far back as the query says, else `defaultAge`. */
@@ -43,6 +43,18 @@ export function conditionOf(search: Search, scope: Scope, parameters: Parameters
     search,
   ]
   return compile({ is: 'and', parts }, to, parameters, reach)
+}
+
+/** A query as what it asks for besides a time, and its scope narrowed to the times that must hold for every line. */
+export function withoutTimes(search: Search, scope: Scope): { rest: readonly Search[]; scope: Scope } {
+  const parts = search.is === 'and' ? search.parts : [search]
+  const times = parts.filter(part => part.is === 'time')
+  const from = times.map(({ from }) => (from ? momentOf(from, scope.to) : 0))
+  const to = times.map(({ to }) => (to ? momentOf(to, scope.to) + 1 : scope.to))
+  return {
+    rest: parts.filter(part => part.is !== 'time'),
+    scope: { ...scope, from: Math.max(scope.from, ...from), to: Math.min(scope.to, ...to) },
+  }
 }
 
 /** Whether a query speaks of something anywhere. */

@@ -78,6 +78,7 @@ test('errors and worse of the service, in five minutes, as a runbook asks for th
       { time: now - 2_000, service: 'checkout', body: 'Connection Refused to 10.0.0.2' },
       { time: now - 3_000, service: 'checkout', body: 'card declined 100% _x' },
     ],
+    anomalies: [],
   })
 })
 

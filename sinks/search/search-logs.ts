@@ -53,8 +53,8 @@ export async function searchLogs(
   options: SearchOptions,
 ): Promise<SearchResult> {
   const search = parseSearch(query)
-  const scope = scopeOf(search, range, options)
   const { limit, cursor } = options
+  const scope = scopeOf(search, cursor ?? range, options)
   const order = cursor?.order ?? options.order ?? 'newest'
   const back = cursor?.back ?? false
   // One more than asked for tells whether there is a further page.
@@ -62,7 +62,7 @@ export async function searchLogs(
   const more = found.length > limit
   const lines = back ? found.slice(0, limit).reverse() : found.slice(0, limit)
   const at = (line: FoundLine | undefined, isBack: boolean, exists: boolean): string | null =>
-    line && exists ? writeCursor({ order, back: isBack, place: placeOf(line) }) : null
+    line && exists ? writeCursor({ order, back: isBack, from: scope.from, to: scope.to, place: placeOf(line) }) : null
   const sampled = await sampledLines(store, search, scope)
   return {
     lines,
