@@ -74,7 +74,7 @@ const aggregate: Command = {
   ],
   arguments: [{ name: 'QUERY', summary: 'Which lines to count; none: all of them.', optional: true }],
   flags: [
-    { name: 'by', value: 'KEYS', summary: 'environment, service, severity, pattern, time, with commas between them.' },
+    { name: 'by', value: 'KEYS', summary: 'By what, with commas: environment, service, severity, pattern, time.' },
     { name: 'bucket', value: 'DURATION', summary: 'Length of the buckets of time (default 1m).' },
     { name: 'limit', value: 'N', summary: 'Most groups shown (default 1000).' },
     ...common,
