@@ -90,16 +90,46 @@ const identity = ['time', 'environment', 'service', 'origin_stream', 'origin_off
  */
 export const finalSettings = 'SETTINGS use_skip_indexes_if_final = 1, use_skip_indexes_if_final_exact_mode = 0'
 
-async function linesOf(
+interface Page {
+  readonly order: Order
+  readonly back: boolean
+  readonly place: LinePlace | undefined
+  readonly limit: number
+}
+
+/** Length of the stretch of time that is looked at first, and how many times as long the next ones are. */
+const STRETCH = 60_000
+const GROWTH = 30
+
+/**
+ * The lines of a page. Where many match, those next to where it begins fill it, and the rest need not be read; so it is
+ * looked for in a short stretch of time, and in longer ones while they do not.
+ */
+async function linesOf(store: Store, search: Search, scope: Scope, page: Page): Promise<FoundLine[]> {
+  const descending = (page.order === 'newest') !== page.back
+  const { place } = page
+  const from = descending || !place ? scope.from : Math.max(scope.from, place.time)
+  const to = descending && place ? Math.min(scope.to, place.time + 1) : scope.to
+  for (let stretch = STRETCH; stretch * GROWTH < to - from; stretch *= GROWTH) {
+    const near = descending ? { from: to - stretch, to } : { from, to: from + stretch }
+    const found = await linesWithin(store, search, scope, page, near)
+    if (found.length === page.limit) return found
+  }
+  return linesWithin(store, search, scope, page, { from, to })
+}
+
+async function linesWithin(
   store: Store,
   search: Search,
   scope: Scope,
-  page: { order: Order; back: boolean; place: LinePlace | undefined; limit: number },
+  page: Page,
+  { from, to }: { from: number; to: number },
 ): Promise<FoundLine[]> {
   const parameters = new Parameters()
   const descending = (page.order === 'newest') !== page.back
+  const within: Search = { is: 'time', from: { at: from }, to: { at: to - 1 } }
   const where = [
-    conditionOf(search, scope, parameters),
+    conditionOf({ is: 'and', parts: [within, search] }, scope, parameters),
     ...(page.place ? [beyond(page.place, descending, parameters)] : []),
   ].join(' AND ')
   const direction = descending ? 'DESC' : 'ASC'
@@ -122,7 +152,7 @@ function beyond(place: LinePlace, descending: boolean, parameters: Parameters): 
   const time = parameters.moment(place.time)
   const rest = [place.environment, place.service, place.stream].map(text => parameters.bind(text, 'String'))
   const numbers = [place.offset, place.index].map(number => parameters.bind(number, 'Int64'))
-  return `log_lines.time ${sign}= ${time} AND (${identity.join(', ')}) ${sign} (${[time, ...rest, ...numbers].join(', ')})`
+  return `(${identity.join(', ')}) ${sign} (${[time, ...rest, ...numbers].join(', ')})`
 }
 
 const lineOf = (row: Row): FoundLine =>

@@ -26,6 +26,8 @@ const bodies = [
   `'unhandled exception in handler checkout: card of user ', ${drawn(2, 1_000_000)}, ' was declined'`,
 ]
 
+const kind = `cityHash64(number, 11) % ${bodies.length}`
+
 const body = `multiIf(number % ${rare} = 7, concat('deadlock detected on table orders by transaction ', ${id(4)}),
   number % ${rare} = 9, concat('支付失败: 订单 ', ${drawn(1, 100_000_000)}, ' 超时未响应'),
   ${bodies.map((text, kind) => `${kind < bodies.length - 1 ? `kind = ${kind}, ` : ''}concat(${text})`).join(', ')})`
@@ -43,7 +45,7 @@ export async function fill(store: Store, lines: number, told: (written: number) 
               ${body},
               map('status', multiIf(kind = 2, '504', '200'), 'latency', ${drawn(3, 900)}, 'user', ${drawn(2, 1_000_000)}),
               if(kind = 1, ${id(5)}, ''), '', 'kafka:telemetry.logs/0', number, 0
-       FROM (SELECT number, cityHash64(number, 11) % ${bodies.length} AS kind FROM numbers(${at}, ${count}))`,
+       FROM (SELECT number, ${kind} AS kind FROM numbers(${at}, ${count}))`,
     )
     told(at + count)
   }
@@ -59,10 +61,11 @@ export async function fill(store: Store, lines: number, told: (written: number) 
   )
 }
 
-/** Of the line of a number: an id that no other line has, its user, and its trace if it has one. */
+/** What no other lines have, of lines behind a number: the id of a request and its trace, and the user of an order. */
 export async function marksOf(store: Store, number: number): Promise<{ id: string; user: string; trace: string }> {
   const [found] = await store.query<{ id: string; user: string; trace: string }>(
-    `SELECT ${id(4)} AS id, ${drawn(2, 1_000_000)} AS user, ${id(5)} AS trace FROM numbers(${number}, 1)`,
+    `SELECT anyIf(${id(4)}, kind = 1) AS id, anyIf(${drawn(2, 1_000_000)}, kind = 0) AS user, anyIf(${id(5)}, kind = 1) AS trace
+     FROM (SELECT number, ${kind} AS kind FROM numbers(${number}, 1000) WHERE number % ${rare} NOT IN (7, 9))`,
   )
   return found!
 }

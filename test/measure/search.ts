@@ -35,6 +35,8 @@ const searches: Readonly<
   'errors of a service in ten minutes': (_, number) =>
     `level:error service:service-${number % services} timestamp:[${new Date(begin + day / 2).toISOString()} TO ${new Date(begin + day / 2 + 600_000).toISOString()}]`,
   'fatal lines': () => 'level:fatal',
+  'the newest of all': () => '*',
+  'the newest of many': () => 'timed -status:200',
   'what is not there': (_, number) => `nowhere${number}`,
 }
 
