@@ -170,6 +170,26 @@ test('no query reaches another environment', async () => {
     assert.ok(!(await look(query)).examples.some(({ body }) => body.includes('staging')), query)
 })
 
+test('a long line is found by what stands at its end, and answered up to a length', async () => {
+  const time = now - 7 * 60_000
+  const row = { time, environment: 'production', service: 'long', severity: 9, body: `${'支'.repeat(20_000)} the end` }
+  const rest = {
+    attributes: {},
+    trace_id: '',
+    span_id: '',
+    pattern: '',
+    origin_stream: 's',
+    origin_offset: 0,
+    origin_index: 0,
+  }
+  await store.insert('log_lines', [{ ...row, ...rest }])
+  const { lines } = await searchLogs(store, 'service:long "the end"', { to: now }, { limit: 5 })
+  assert.deepEqual(
+    lines.map(({ body, cut }) => [body.length, cut]),
+    [[10_000, true]],
+  )
+})
+
 test('pages follow each other both ways, whatever comes in meanwhile', async () => {
   const at = now - 8 * 60_000
   const line = (offset: number, time: number) => ({

@@ -135,7 +135,7 @@ async function linesWithin(
   const direction = descending ? 'DESC' : 'ASC'
   const rows = await store.query<Row>(
     `SELECT toUnixTimestamp64Milli(log_lines.time) AS at, environment, service, severity, pattern,
-            substringUTF8(body, 1, ${LONGEST}) AS body, lengthUTF8(log_lines.body) > ${LONGEST} AS cut, attributes,
+            substringUTF8(body, 1, ${LONGEST}) AS text, lengthUTF8(body) > ${LONGEST} AS cut, attributes,
             trace_id, span_id, origin_stream, origin_offset, origin_index
      FROM log_lines FINAL
      PREWHERE ${where}
@@ -162,7 +162,7 @@ const lineOf = (row: Row): FoundLine =>
     service: row.service,
     severity: row.severity,
     pattern: row.pattern,
-    body: row.body,
+    body: row.text,
     cut: row.cut === 1 || row.cut === true,
     attributes: row.attributes,
     traceId: row.trace_id,
