@@ -83,3 +83,7 @@ export const configured: readonly Flag[] = [
     summary: 'One setting, for example log.in=kafka; over file and variables.',
   },
 ]
+
+/** Of these flags those that were given, with their values. */
+export const given = (call: Call, names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.flatMap(name => (call.text(name) === undefined ? [] : [[name, call.text(name)!]])))

@@ -1,17 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { duration } from '../../operators/window.ts'
 import type { LogAggregate, LogGroup } from '../../sinks/search/aggregate-logs.ts'
-import type { DetectedAnomalies } from '../../sinks/search/detect-anomalies.ts'
 import type { LogAnomaly, LogPattern } from '../../sinks/search/log-queries.ts'
-import type { Sampled } from '../../sinks/search/sampled.ts'
-import type { FoundLine, SearchResult } from '../../sinks/search/search-logs.ts'
+import type { SearchResult } from '../../sinks/search/search-logs.ts'
 import { withReader } from './api.ts'
-import { type Call, type Command, CommandError, type Context, configured, type Flag, json } from './command.ts'
+import { type Call, type Command, type Context, configured, type Flag, given, json } from './command.ts'
 import { configOf } from './configured.ts'
-import { columns } from './help.ts'
-import { printable } from './printable.ts'
-import { progress } from './progress.ts'
+import { anomaliesIn } from './handed.ts'
+import { aggregateText, anomalyTable, lineOf, patternTable, sampledOf } from './log-text.ts'
 
 const api: Flag = {
   name: 'api',
@@ -92,12 +86,7 @@ const aggregate: Command = {
     })
     if (call.is('json')) return context.out(`${JSON.stringify(found)}\n`)
     const keys = (call.text('by') ?? '').split(',').filter(Boolean) as (keyof LogGroup)[]
-    if (keys.length > 0 && found.groups.length > 0) {
-      const rows = found.groups.map(group => [String(group.count), ...keys.map(key => cellOf(group, key))])
-      context.out(`${columns(['lines', ...keys], rows)}\n`)
-    }
-    const left = found.found > found.groups.length ? `, in ${found.found} groups` : ''
-    context.out(`${counted(found.total, 'line')} from ${instant(found.from)} to ${instant(found.to)}${left}\n`)
+    context.out(aggregateText(found, keys))
     context.note(sampledOf(found.sampled))
   },
 }
@@ -121,11 +110,7 @@ const patterns: Command = {
       asked,
     )
     if (call.is('json')) return context.out(`${JSON.stringify(found)}\n`)
-    if (found.patterns.length === 0) return context.out('no patterns\n')
-    const rows = found.patterns.map(({ count, pattern, service, severity, lastSeen, template }) => [
-      ...[String(count), pattern, service, levelOf(severity), instant(lastSeen), shortened(template)],
-    ])
-    context.out(`${columns(['lines', 'pattern', 'service', 'level', 'last seen', 'text'], rows)}\n`)
+    context.out(patternTable(found.patterns))
     context.note(found.next ? `more: --cursor ${found.next}\n` : '')
   },
 }
@@ -167,92 +152,17 @@ const anomalies: Command = {
 
 export const logs: readonly Command[] = [search, aggregate, patterns, anomalies]
 
-async function anomaliesIn(file: string, call: Call, context: Context): Promise<void> {
-  const config = configOf(call, context)
-  const { detectInLines } = await import('../handed-lines.ts')
-  const { detectAnomalies } = await import('../../sinks/search/detect-anomalies.ts')
-  const text = file === '-' ? await wholeOf(context.input) : await contentOf(resolve(context.cwd, file), file)
-  const lines = text.split('\n')
-  if (lines.at(-1) === '') lines.pop()
-  if (lines.length === 0) throw new CommandError(`${file === '-' ? 'standard input' : `file '${file}'`}: holds no line`)
-  const handed = { lines, ...given(call, ['environment', 'service']) }
-  const url = call.text('api')
-  const shown = progress(context)
-  const show = (done: number) => shown.show({ what: 'reading', done, total: lines.length, unit: 'lines' })
-  const found = await (url === undefined
-    ? detectAnomalies(handed, given => detectInLines(config, given, context.now(), show))
-    : withReader(config, url, api => api.post<DetectedAnomalies>('/v1/logs/anomalies', handed)))
-  shown.finish()
-  context.out(call.is('json') ? `${JSON.stringify(found)}\n` : told(found))
-}
+/** Work shorter than this needs no progress, in milliseconds. */
+const patience = 2_000
 
-function told({ anomalies, lines, unread, patterns, windows, warmup }: DetectedAnomalies): string {
-  const read = `${counted(lines, 'line')}, ${counted(patterns, 'pattern')}, ${counted(windows, 'window')}`
-  const short = windows <= warmup ? `; bursts can be told after ${warmup} windows` : ''
-  const left = unread > 0 ? `; ${counted(unread, 'line')} could not be read` : ''
-  return `${anomalyTable(anomalies)}${read}${short}${left}\n`
-}
-
-async function wholeOf(input: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of input) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-const contentOf = (path: string, name: string): Promise<string> =>
-  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(
-      `file '${name}': cannot be read (${error.code}); name a file of log lines, or - for standard input`,
-      {
-        cause: error,
-      },
-    )
-  })
-
-function fetched<T>(call: Call, context: Context, path: string, asked: Record<string, string>): Promise<T> {
-  const shown = progress(context)
-  const waiting = setInterval(() => shown.show({ what: 'waiting for the store', done: 0, unit: 'answers' }), 500)
-  return withReader(configOf(call, context), call.text('api'), api =>
-    api.get<T>(`${path}?${new URLSearchParams(asked)}`),
-  ).finally(() => {
-    clearInterval(waiting)
-    shown.finish()
-  })
-}
-
-const given = (call: Call, names: readonly string[]): Record<string, string> =>
-  Object.fromEntries(names.flatMap(name => (call.text(name) === undefined ? [] : [[name, call.text(name)!]])))
-
-const instant = (time: number): string => new Date(time).toISOString().replace('.000Z', 'Z')
-
-const bands = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
-const levelOf = (severity: number): string => bands[Math.ceil(severity / 4) - 1] ?? '-'
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
-
-const shortened = (text: string): string => printable(text.length > 160 ? `${text.slice(0, 160)}…` : text)
-
-const lineOf = ({ time, service, severity, body, attributes }: FoundLine): string => {
-  const labels = Object.entries(attributes).map(([name, value]) => ` ${name}=${value}`)
-  return `${instant(time)} ${levelOf(severity).padEnd(5)} ${service}  ${printable(body)}${printable(labels.join(''))}\n`
-}
-
-function cellOf(group: LogGroup, key: keyof LogGroup): string {
-  if (key === 'time') return instant(group.time ?? 0)
-  if (key === 'severity') return levelOf(group.severity ?? 0)
-  if (key === 'pattern') return `${group.pattern || '-'}  ${shortened(group.template ?? '')}`
-  return String(group[key] ?? '')
-}
-
-const sampledOf = (sampled: Sampled | undefined): string =>
-  sampled ? `a sample: ${sampled.kept} of ${counted(sampled.lines, 'line')} there are kept\n` : ''
-
-function anomalyTable(found: readonly LogAnomaly[]): string {
-  if (found.length === 0) return 'no anomalies\n'
-  const rows = found.map(({ start, end, score, service, signal, why, subject }) => [
-    `${instant(start)} +${duration(end - start)}`,
-    score.toFixed(1),
-    ...[service, signal, why, shortened(subject)],
-  ])
-  return `${columns(['window', 'score', 'service', 'pattern', 'why', 'text'], rows)}\n`
+async function fetched<T>(call: Call, context: Context, path: string, asked: Record<string, string>): Promise<T> {
+  const { notes } = context.terminal
+  const told = notes ? setTimeout(() => context.note('searching…'), patience) : undefined
+  try {
+    const url = `${path}?${new URLSearchParams(asked)}`
+    return await withReader(configOf(call, context), call.text('api'), api => api.get<T>(url))
+  } finally {
+    clearTimeout(told)
+    if (notes) context.note('\r\u001b[K')
+  }
 }
