@@ -47,6 +47,8 @@ const search = route({
   }),
   answers: {
     200: z.strictObject({
+      from: z.number().describe('Begin of the time that was looked at, apart from what the query says itself.'),
+      to: z.number().describe('End of it, not included.'),
       lines: z.array(FoundLine),
       next: z.string().nullable().describe('Cursor of the page behind; null: this is the last.'),
       previous: z.string().nullable().describe('Cursor of the page before; null: this is the first.'),

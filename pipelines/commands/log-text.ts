@@ -3,7 +3,7 @@ import type { LogAggregate, LogGroup } from '../../sinks/search/aggregate-logs.t
 import type { DetectedAnomalies } from '../../sinks/search/detect-anomalies.ts'
 import type { LogAnomaly, LogPattern } from '../../sinks/search/log-queries.ts'
 import type { Sampled } from '../../sinks/search/sampled.ts'
-import type { FoundLine } from '../../sinks/search/search-logs.ts'
+import type { FoundLine, SearchResult } from '../../sinks/search/search-logs.ts'
 import { columns } from './help.ts'
 import { printable } from './printable.ts'
 
@@ -18,8 +18,7 @@ const counted = (count: number, noun: string): string => `${count} ${noun}${coun
 
 const shortened = (text: string): string => printable(text.length > 160 ? `${text.slice(0, 160)}…` : text)
 
-/** A log line with its time, level and attributes. */
-export const lineOf = ({ time, service, severity, body, attributes }: FoundLine): string => {
+const lineOf = ({ time, service, severity, body, attributes }: FoundLine): string => {
   const labels = Object.entries(attributes).map(([name, value]) => ` ${name}=${value}`)
   return `${instant(time)} ${levelOf(severity).padEnd(5)} ${service}  ${printable(body)}${printable(labels.join(''))}\n`
 }
@@ -30,6 +29,10 @@ function cellOf(group: LogGroup, key: keyof LogGroup): string {
   if (key === 'pattern') return `${group.pattern || '-'}  ${shortened(group.template ?? '')}`
   return String(group[key] ?? '')
 }
+
+/** The lines of a page. */
+export const linesText = ({ lines, from, to }: SearchResult): string =>
+  lines.length > 0 ? lines.map(lineOf).join('') : `no lines between ${instant(from)} and ${instant(to)}\n`
 
 /** That lines were left out, if some were. */
 export const sampledOf = (sampled: Sampled | undefined): string =>

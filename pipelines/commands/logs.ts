@@ -5,7 +5,7 @@ import { withReader } from './api.ts'
 import { type Call, type Command, type Context, configured, type Flag, given, json } from './command.ts'
 import { configOf } from './configured.ts'
 import { anomaliesIn } from './handed.ts'
-import { aggregateText, anomalyTable, lineOf, patternTable, sampledOf } from './log-text.ts'
+import { aggregateText, anomalyTable, linesText, patternTable, sampledOf } from './log-text.ts'
 
 const api: Flag = {
   name: 'api',
@@ -54,7 +54,7 @@ const search: Command = {
     }
     const found = await fetched<SearchResult>(call, context, '/v1/logs/search', asked)
     if (call.is('json')) return context.out(`${JSON.stringify(found)}\n`)
-    context.out(found.lines.length > 0 ? found.lines.map(lineOf).join('') : 'no lines\n')
+    context.out(linesText(found))
     context.note(`${sampledOf(found.sampled)}${found.next ? `more: --cursor ${found.next}\n` : ''}`)
   },
 }

@@ -82,7 +82,8 @@ async function groupsOf(
   const parameters = new Parameters()
   const keys = [...new Set(by)]
   const columns = keys.map(key => (key === 'time' ? 'slot' : key)).join(', ')
-  const slot = (time: string) => `intDiv(toUnixTimestamp64Milli(${time}), ${bucket}) * ${bucket} AS slot`
+  const length = parameters.bind(bucket, 'Int64')
+  const slot = (time: string) => `intDiv(toUnixTimestamp64Milli(${time}), ${length}) * ${length} AS slot`
   const picked = (time: string) => keys.map(key => `${key === 'time' ? slot(time) : key}, `).join('')
   const rows = coverage
     ? fromCounts(search, scope, parameters, picked, coverage)
@@ -97,7 +98,7 @@ async function groupsOf(
      FROM (SELECT ${columns && `${columns}, `}sum(lines) AS count, sum(count) OVER () AS total, count() OVER () AS found
            FROM (${rows}) ${columns && `GROUP BY ${columns}`}
            ORDER BY ${keys.includes('time') ? 'slot, ' : ''}count DESC${columns && `, ${columns}`}
-           LIMIT ${limit}) AS groups ${texts}
+           LIMIT ${parameters.bind(limit, 'UInt32')}) AS groups ${texts}
      ORDER BY ${keys.includes('time') ? 'slot, ' : ''}count DESC${columns && `, ${columns}`}
      ${finalSettings}`,
     parameters.values,

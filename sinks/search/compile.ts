@@ -1,6 +1,6 @@
 import type { Moment, Search, Text } from './search.ts'
 
-type Type = 'String' | 'Int64' | 'UInt8' | 'Float64'
+type Type = 'String' | 'Int64' | 'UInt32' | 'UInt8' | 'Float64'
 
 /** Gathers the parameters of a statement, each under a name of its own. */
 export class Parameters {

@@ -41,11 +41,12 @@ export async function coverageOf(
   isBucketed: boolean,
 ): Promise<Coverage | undefined> {
   const parameters = new Parameters()
+  const length = parameters.bind(bucket, 'Int64')
   const [found] = await store.query<{ from: string; to: string; services: string; cut: string }>(
     `SELECT toUnixTimestamp64Milli(max(begin)) AS from, toUnixTimestamp64Milli(min(until)) AS to, count() AS services,
             sum(across) AS cut
-     FROM (SELECT min(start) AS begin, max(\`end\`) AS until, countIf(intDiv(toUnixTimestamp64Milli(start), ${bucket})
-                  != intDiv(toUnixTimestamp64Milli(\`end\`) - 1, ${bucket})) AS across
+     FROM (SELECT min(start) AS begin, max(\`end\`) AS until, countIf(intDiv(toUnixTimestamp64Milli(start), ${length})
+                  != intDiv(toUnixTimestamp64Milli(\`end\`) - 1, ${length})) AS across
            FROM log_counts WHERE ${conditionOf(search, scope, parameters, ofWindow)} GROUP BY environment, service)`,
     parameters.values,
   )

@@ -26,6 +26,9 @@ export const FoundLine = z.strictObject({
 export type FoundLine = z.output<typeof FoundLine>
 
 export interface SearchResult {
+  /** Between which times it was looked, apart from what the query says itself: milliseconds since 1970, `to` not included. */
+  readonly from: number
+  readonly to: number
   readonly lines: readonly FoundLine[]
   /** Cursors of the pages behind and before this one; null: there is none. */
   readonly next: string | null
@@ -65,6 +68,7 @@ export async function searchLogs(
     line && exists ? writeCursor({ order, back: isBack, from: scope.from, to: scope.to, place: placeOf(line) }) : null
   const sampled = await sampledLines(store, search, scope)
   return {
+    ...{ from: scope.from, to: scope.to },
     lines,
     next: at(lines.at(-1), false, back || more),
     previous: at(lines[0], true, back ? more : cursor !== undefined),
@@ -140,7 +144,7 @@ async function linesWithin(
      FROM log_lines FINAL
      PREWHERE ${where}
      ORDER BY ${identity.map(column => `log_lines.${column} ${direction}`).join(', ')}
-     LIMIT ${page.limit}
+     LIMIT ${parameters.bind(page.limit, 'UInt32')}
      ${finalSettings}`,
     parameters.values,
   )
