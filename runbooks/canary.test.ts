@@ -109,7 +109,7 @@ test("the issue's runbook: two steps run, the third says what it would do, and n
     results.map(({ outcome, summary }) => [outcome, summary]),
     [
       ['succeeded', 'exit code 0'],
-      ['succeeded', '1 line, 1 pattern'],
+      ['succeeded', '1 line, 1 pattern, 1 anomalous window'],
       ['would_do', 'scales srv-1 from 1 instance to 2'],
     ],
   )
