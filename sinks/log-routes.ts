@@ -47,6 +47,7 @@ const search = route({
   }),
   answers: {
     200: z.strictObject({
+      query: z.string().describe('The query as it was read, written in full.'),
       from: z.number().describe('Begin of the time that was looked at, apart from what the query says itself.'),
       to: z.number().describe('End of it, not included.'),
       lines: z.array(FoundLine),

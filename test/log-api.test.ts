@@ -89,6 +89,7 @@ const url = (path: string, asked: Record<string, string>) => `/v1/logs/${path}?$
 
 test('lines are found page by page, with all that is known of them', async () => {
   interface Page {
+    query: string
     lines: { body: string; attributes: object }[]
     next: string | null
     previous: string | null
@@ -100,6 +101,7 @@ test('lines are found page by page, with all that is known of them', async () =>
     ['timeout 1', 'timeout 2'],
   )
   assert.deepEqual(first.lines[0]!.attributes, { status: '201' })
+  assert.equal(first.query, '"timeout" AND NOT attributes.status:"203" AND timestamp:[now-300000ms TO now]')
   const second = await get<Page>(url('search', { query, limit: '2', cursor: first.next! }))
   assert.deepEqual(
     second.lines.map(({ body }) => body),

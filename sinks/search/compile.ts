@@ -88,14 +88,14 @@ type Bind = (value: string, type: 'String') => string
 function textCondition(text: Text, bind: Bind): string {
   const like = `%${likeOf(text)}%`
   const small = like.replaceAll(/[A-Z]+/g, letters => letters.toLowerCase())
-  const isPlain = small.toLowerCase() === small && !hasCapitals(small)
+  const isPlain = small.toLowerCase() === small && !hasCase(small)
   return isPlain
     ? `lower(body) LIKE ${bind(small, 'String')}`
     : `lowerUTF8(body) LIKE lowerUTF8(${bind(like, 'String')})`
 }
 
-const hasCapitals = (text: string): boolean =>
-  /[^\p{ASCII}]/u.test(text) && /\p{Changes_When_Uppercased}/u.test(text.replaceAll(/\p{ASCII}/gu, ''))
+/** Whether there are letters that have a case, other than those of ASCII. */
+const hasCase = (text: string): boolean => /\p{Changes_When_Uppercased}/u.test(text.replaceAll(/\p{ASCII}/gu, ''))
 
 const likeOf = (text: Text): string => text.map(piece => piece.replaceAll(/[\\%_]/g, '\\$&')).join('%')
 

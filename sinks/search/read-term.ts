@@ -14,11 +14,10 @@ import {
 } from './search.ts'
 import type { Token } from './tokens.ts'
 
-/** A value as it was written: one, with a sign before it or not, or a range. */
+/** One value as it was written. */
 export interface Written {
   readonly text: Text
   readonly at: number
-  readonly sign?: string | undefined
 }
 
 /** A lower and an upper end, either of them open. */

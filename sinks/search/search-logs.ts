@@ -3,6 +3,7 @@ import type { Row, Store } from '../store.ts'
 import { Parameters } from './compile.ts'
 import { type LineCursor, type LinePlace, type Order, writeCursor } from './cursor.ts'
 import { parseSearch } from './parse.ts'
+import { printSearch } from './print.ts'
 import { type Sampled, sampledLines } from './sampled.ts'
 import { conditionOf, type Place, type Scope, scopeOf, type TimeRange } from './scope.ts'
 import type { Search } from './search.ts'
@@ -26,6 +27,8 @@ export const FoundLine = z.strictObject({
 export type FoundLine = z.output<typeof FoundLine>
 
 export interface SearchResult {
+  /** The query as it was read. */
+  readonly query: string
   /** Between which times it was looked, apart from what the query says itself: milliseconds since 1970, `to` not included. */
   readonly from: number
   readonly to: number
@@ -68,7 +71,7 @@ export async function searchLogs(
     line && exists ? writeCursor({ order, back: isBack, from: scope.from, to: scope.to, place: placeOf(line) }) : null
   const sampled = await sampledLines(store, search, scope)
   return {
-    ...{ from: scope.from, to: scope.to },
+    ...{ query: printSearch(search), from: scope.from, to: scope.to },
     lines,
     next: at(lines.at(-1), false, back || more),
     previous: at(lines[0], true, back ? more : cursor !== undefined),
