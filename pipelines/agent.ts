@@ -18,7 +18,7 @@ import { Secrets } from '../runbooks/secrets.ts'
 import { type ApiControls, type ApiHooks, buildApi, type Readiness, type RunDecision } from '../sinks/api.ts'
 import { HttpError } from '../sinks/http-error.ts'
 import { migrate } from '../sinks/migrate.ts'
-import { searchLogs } from '../sinks/search.ts'
+import { lookIntoLogs } from '../sinks/search/look-into-logs.ts'
 import type { Store } from '../sinks/store.ts'
 import type { Config } from './config.ts'
 import { isLoopback } from './configuration/contradictions.ts'
@@ -34,6 +34,7 @@ import { guardedCache, guardedLog, guardedStore } from './doors/guarded.ts'
 import { type Door, lookAt, lookWithin } from './doors/look.ts'
 import { type Guards, guardsOf, holdOwnFolder, openCache, openLog, openStore } from './doors.ts'
 import { buildGraphs } from './graphs.ts'
+import { detectInLines } from './handed-lines.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Graph } from './pipeline.ts'
 import { executorName } from './roles.ts'
@@ -204,6 +205,7 @@ async function start(config: Config, options: AgentOptions, closing: Closing): P
     store,
     registry: { metrics: () => metrics(registry) },
     logger,
+    clock,
     ready,
     decide: decision => decide({ log, store, clock }, decision),
     replayDead: inTurn(request => replayDead({ log, store, clock }, request)),
@@ -261,7 +263,7 @@ async function startRuns(
     ...runsDoors(delivery, clock),
     actions: {
       shell: shell({ secrets }),
-      log_analysis: logAnalysis((query, scope) => searchLogs(store, query, scope), secrets),
+      log_analysis: logAnalysis((query, scope) => lookIntoLogs(store, query, scope), secrets),
       render: render(
         apiKey
           ? { url, apiKey: apiKey.reveal(), pollEvery, retryAfter, random, guard: call => guards.render.run(call) }
@@ -330,14 +332,16 @@ async function listen(
     decide: (decision: RunDecision) => Promise<void>
     replayDead: NonNullable<ApiHooks['replayDead']>
     controls: ApiControls
+    clock: Clock
   },
 ): Promise<{ address: string; close(): Promise<void> } | undefined> {
   const { enabled, host, port, token } = config.http
   if (!enabled) return undefined
-  const { store, registry, logger, ready, decide, replayDead, controls } = hooks
+  const { store, registry, logger, ready, decide, replayDead, controls, clock } = hooks
   const app = await buildApi({
     store,
     version: version(),
+    clock,
     registry,
     token: token?.reveal(),
     loopbackOnly: isLoopback(host),
@@ -346,6 +350,7 @@ async function listen(
       decide,
       replayDead,
       controls,
+      detect: lines => detectInLines(config, lines, clock.now()),
       failed: error => logger.error({ error }, 'the API failed to answer'),
     },
   })

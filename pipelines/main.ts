@@ -14,6 +14,10 @@ function contextOf(): Context {
   return {
     env: process.env,
     cwd: process.cwd(),
+    // Not touched before it is asked for: whoever opens it waits for it.
+    get input() {
+      return process.stdin
+    },
     out: text => void process.stdout.write(text),
     note: text => void process.stderr.write(text),
     terminal: { out: process.stdout.isTTY === true, notes: process.stderr.isTTY === true },

@@ -44,6 +44,7 @@ async function runReal(runbook: Runbook) {
     examples: [
       { time: 0, service: 'shop', body: `Authorization: Basic ${Buffer.from(`me:${canary}`).toString('base64')}` },
     ],
+    anomalies: [{ end: 0, subject: `login with ${canary}`, why: `3 lines with ${canary}` }],
   }
   const said = (details: object) => void out.push(details)
   const executor = new Executor({
@@ -108,7 +109,7 @@ test("the issue's runbook: two steps run, the third says what it would do, and n
     results.map(({ outcome, summary }) => [outcome, summary]),
     [
       ['succeeded', 'exit code 0'],
-      ['succeeded', '1 line, 1 pattern'],
+      ['succeeded', '1 line, 1 pattern, 1 anomalous window'],
       ['would_do', 'scales srv-1 from 1 instance to 2'],
     ],
   )

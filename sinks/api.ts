@@ -2,13 +2,17 @@ import { timingSafeEqual } from 'node:crypto'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import type { Clock } from '../operators/clock.ts'
 import type { Control } from '../operators/control.ts'
 import type { ControlDraft } from './control-routes.ts'
 import { type DeadReplayed, deadLetterRoutes } from './dead-letter-routes.ts'
 import type { DeadFilter } from './dead-letters.ts'
 import { ErrorBody, HttpError, requestError } from './http-error.ts'
+import { logRoutes } from './log-routes.ts'
 import type { Route } from './route.ts'
 import { routes } from './routes.ts'
+import type { Detect } from './search/detect-anomalies.ts'
+import { SearchError } from './search/search.ts'
 import { SinkError, type Store } from './store.ts'
 
 /** How a part of the agent is: well, or why not and since when. */
@@ -57,6 +61,8 @@ export interface ApiHooks {
   /** @throws {HttpError} `OPS_NOT_FOUND` or `OPS_CONFLICT`, if one is named that is not there or was sent in already */
   replayDead?(request: DeadReplayRequest): Promise<DeadReplayed>
   readonly controls?: ApiControls
+  /** Looks at lines that are handed in. */
+  readonly detect?: Detect
   /** Told of errors that should not have happened. */
   failed?(error: unknown): void
 }
@@ -64,6 +70,8 @@ export interface ApiHooks {
 export interface ApiOptions {
   readonly store: Store
   readonly version: string
+  /** Absent: the clock of this machine. */
+  readonly clock?: Pick<Clock, 'now'>
   /** Gives what `/metrics` answers. */
   readonly registry?: { metrics(): Promise<string> }
   readonly hooks?: ApiHooks
@@ -106,7 +114,7 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
     },
     transform: ({ schema, url }) => ({ schema: document((schema ?? {}) as Described), url }),
   })
-  for (const route of [...routes, ...deadLetterRoutes]) add(app, route, options)
+  for (const route of [...routes, ...deadLetterRoutes, ...logRoutes]) add(app, route, options)
   app.get(
     '/metrics',
     { schema: { summary: 'Prometheus metrics.', response: { 200: z.string() } } },
@@ -121,11 +129,12 @@ export async function buildApi(options: ApiOptions): Promise<FastifyInstance> {
 }
 
 function add(app: FastifyInstance, route: Route, options: ApiOptions): void {
-  const { method, url, summary, params, querystring, body, answers, answer } = route
+  const { method, url, summary, params, querystring, body, largest, answers, answer } = route
   const errors = Object.fromEntries(route.refuses.map(status => [status, ErrorBody]))
   app.route({
     method,
     url,
+    ...(largest === undefined ? {} : { bodyLimit: largest }),
     schema: {
       summary,
       ...(params ? { params } : {}),
@@ -164,6 +173,7 @@ function refuse(reply: FastifyReply, error: unknown, hooks: ApiHooks = {}): Fast
 
 function asHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error
+  if (error instanceof SearchError) return new HttpError('OPS_REQUEST', error.message)
   if (error instanceof SinkError && error.retryable) return new HttpError('OPS_UNAVAILABLE', error.message)
   const { statusCode, message } = error as { statusCode?: number; message: string }
   if (statusCode !== undefined && statusCode < 500) return new HttpError('OPS_REQUEST', lowerFirst(message))

@@ -11,6 +11,8 @@ export interface Route {
   readonly params?: z.ZodObject
   readonly querystring?: z.ZodObject
   readonly body?: z.ZodType<object>
+  /** Bytes of the largest request; absent: 64 KiB. */
+  readonly largest?: number
   readonly answers: Readonly<Record<number, z.ZodType>>
   /** Statuses it may refuse with. */
   readonly refuses: readonly number[]
@@ -33,6 +35,7 @@ export function route<
   params?: P
   querystring?: Q
   body?: B
+  largest?: number
   answers: Route['answers']
   refuses: readonly number[]
   answer(asked: Asked<P, Q, B>, options: ApiOptions): Promise<{ status: number; value: unknown }>
@@ -49,6 +52,15 @@ export const Moment = z.string().transform((text, context) => {
   context.addIssue({ code: 'custom', message: `'${text}' is not a time; write 2026-11-22T10:00:00Z` })
   return z.NEVER
 })
+
+/** Where a page ended: opaque to callers, `number:id` inside. */
+export const Cursor = z.string().transform((text, context) => {
+  const [, number, id] = /^(\d+):(.+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
+  if (number !== undefined && id !== undefined) return { number: Number(number), id }
+  context.addIssue({ code: 'custom', message: 'is not a cursor of ours; take `next` of the answer before' })
+  return z.NEVER
+})
+export const cursorOf = (number: number, id: string): string => Buffer.from(`${number}:${id}`).toString('base64url')
 
 export const limit = z.coerce.number().int().min(1).max(500).default(50).describe('Most results of one answer.')
 export const environment = z.string().min(1).optional().describe('Only of this environment.')

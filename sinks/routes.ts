@@ -5,16 +5,7 @@ import { controlRoutes } from './control-routes.ts'
 import { HttpError } from './http-error.ts'
 import * as queries from './queries.ts'
 import { ask } from './query.ts'
-import { environment, limit, Moment, ok, type Route, route, service } from './route.ts'
-
-/** Where a page ended: opaque to callers, `time:id` inside. */
-const Cursor = z.string().transform((text, context) => {
-  const [, time, id] = /^(\d+):(.+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
-  if (time !== undefined && id !== undefined) return { time: Number(time), id }
-  context.addIssue({ code: 'custom', message: 'is not a cursor of ours; take `next` of the answer before' })
-  return z.NEVER
-})
-const cursorOf = (time: number, id: string): string => Buffer.from(`${time}:${id}`).toString('base64url')
+import { Cursor, cursorOf, environment, limit, Moment, ok, type Route, route, service } from './route.ts'
 
 const incidents = route({
   method: 'GET',
@@ -36,9 +27,10 @@ const incidents = route({
     }),
   },
   refuses: [400, 401, 503],
-  async answer(asked, { store }) {
+  async answer({ cursor, ...asked }, { store }) {
     // One more than asked for tells whether there is a next page.
-    const found = await ask(store, queries.incidents, { ...asked, limit: asked.limit + 1 })
+    const after = cursor && { time: cursor.number, id: cursor.id }
+    const found = await ask(store, queries.incidents, { ...asked, cursor: after, limit: asked.limit + 1 })
     const page = found.slice(0, asked.limit)
     const last = page.at(-1)
     return ok({ incidents: page, next: found.length > page.length && last ? cursorOf(last.detectedAt, last.id) : null })

@@ -4,6 +4,7 @@ import { dead } from './dead.ts'
 import { describe } from './describe.ts'
 import { generate } from './generate.ts'
 import { incidents } from './incidents.ts'
+import { logs } from './logs.ts'
 import { migrate } from './migrate.ts'
 import { replay } from './replay.ts'
 import { run } from './run.ts'
@@ -16,6 +17,7 @@ export const commands: readonly Command[] = [
   run,
   replay,
   ...incidents,
+  ...logs,
   ...runbook,
   ...dead,
   ...controls,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { SinkError } from '../../sinks/store.ts'
 import { runCli } from './cli.ts'
@@ -16,6 +17,7 @@ async function ran(words: string[], failure?: unknown): Promise<{ code: number; 
     note: text => {
       notes += text
     },
+    input: Readable.from([]),
     terminal: { out: false, notes: false },
     stop: new AbortController().signal,
     now: () => 0,

@@ -20,6 +20,8 @@ export interface Argument {
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /** What is handed in by standard input. */
+  readonly input: AsyncIterable<Buffer>
   /** Writes results. */
   out(text: string): void
   /** Writes what is for people's eyes only: progress and notices. */
@@ -81,3 +83,7 @@ export const configured: readonly Flag[] = [
     summary: 'One setting, for example log.in=kafka; over file and variables.',
   },
 ]
+
+/** Of these flags those that were given, with their values. */
+export const given = (call: Call, names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.flatMap(name => (call.text(name) === undefined ? [] : [[name, call.text(name)!]])))

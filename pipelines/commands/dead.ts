@@ -1,7 +1,7 @@
 import type { DeadReplayed } from '../../sinks/dead-letter-routes.ts'
 import type { DeadCount, DeadPart, DeadSummary } from '../../sinks/dead-letters.ts'
 import { withReader, withReplayer } from './api.ts'
-import { type Call, type Command, CommandError, configured, type Flag, json, UsageError } from './command.ts'
+import { type Call, type Command, CommandError, configured, type Flag, given, json, UsageError } from './command.ts'
 import { configOf, loggerOf } from './configured.ts'
 import { columns } from './help.ts'
 import { printable, readable } from './printable.ts'
@@ -131,9 +131,6 @@ function limitOf(call: Call): { limit?: number } {
   if (!/^[1-9]\d*$/.test(text)) throw new UsageError(`--limit '${text}' is not a number above 0`)
   return { limit: Number(text) }
 }
-
-const given = (call: Call, names: readonly string[]): Record<string, string> =>
-  Object.fromEntries(names.flatMap(name => (call.text(name) === undefined ? [] : [[name, call.text(name)!]])))
 
 function placeIn(text: string): { topic: string; partition: number; offset: number; index?: number } {
   const [, topic, partition, offset, index] = /^([^/]+)\/(\d+)\/(\d+)(?:\/(\d+))?$/.exec(text) ?? []

@@ -14,7 +14,7 @@ async function effectOf(expect: { atLeast?: number; atMost?: number }, found: Se
   return action.run(step, { before: null, desired: null }, context)
 }
 
-const lines = (count: number): SearchResult => ({ count, patterns: [], examples: [] })
+const lines = (count: number): SearchResult => ({ count, patterns: [], examples: [], anomalies: [] })
 const sampled = (count: number): SearchResult => ({ ...lines(count), sampled: { lines: 1_000, kept: 100 } })
 
 test('lines are counted against what is expected', async () => {
@@ -31,4 +31,11 @@ test('what sampling left out never makes a step succeed, and is told', async () 
   assert.equal((await effectOf({ atMost: 900 }, sampled(0))).succeeded, true)
   assert.equal((await effectOf({ atLeast: 5 }, sampled(4))).succeeded, false)
   assert.equal((await effectOf({ atLeast: 5 }, sampled(5))).succeeded, true)
+})
+
+test('what was unusual meanwhile is told beside what was found', async () => {
+  const anomalies = [{ end: Date.UTC(2026, 10, 22, 10), subject: 'cannot reach <*>', why: '40 lines' }]
+  const { summary, output } = await effectOf({}, { ...lines(40), anomalies })
+  assert.match(summary, /^40 lines, 0 patterns, 1 anomalous window$/)
+  assert.match(String(output), /unusual until 2026-11-22T10:00:00.000Z: cannot reach <\*>: 40 lines/)
 })

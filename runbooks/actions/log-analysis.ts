@@ -36,6 +36,8 @@ export interface SearchResult {
   readonly sampled?: { readonly lines: number; readonly kept: number }
   readonly patterns: readonly { readonly template: string; readonly count: number }[]
   readonly examples: readonly { readonly time: number; readonly service: string; readonly body: string }[]
+  /** What was unusual about lines of the service then, newest first. */
+  readonly anomalies: readonly { readonly end: number; readonly subject: string; readonly why: string }[]
 }
 
 export type SearchLogs = (query: string, scope: SearchScope, signal: AbortSignal) => Promise<SearchResult>
@@ -44,7 +46,7 @@ export type SearchLogs = (query: string, scope: SearchScope, signal: AbortSignal
 export function logAnalysis(searchLogs: SearchLogs, secrets: Secrets): Action<LogAnalysisStep> {
   return {
     tool: 'log_analysis',
-    summary: 'Counts log lines that match a query, and shows their patterns and examples.',
+    summary: 'Counts log lines that match a query, and shows their patterns, examples, and what was unusual.',
     kind: () => 'read',
     repeatable: () => true,
     timeout: step => step.timeout,
@@ -57,23 +59,30 @@ export function logAnalysis(searchLogs: SearchLogs, secrets: Secrets): Action<Lo
 }
 
 function effectOf({ expect }: LogAnalysisStep, found: SearchResult, secrets: Secrets): Effect {
-  const { count, patterns, examples, sampled } = found
+  const { count, patterns, examples, anomalies, sampled } = found
   // What was left out may have matched, or not: neither speaks for the step.
   const most = count + (sampled ? sampled.lines - sampled.kept : 0)
   const tooFew = expect?.atLeast !== undefined && count < expect.atLeast
   const tooMany = expect?.atMost !== undefined && most > expect.atMost
   const wanted = tooFew ? `, expected at least ${expect.atLeast}` : tooMany ? `, expected at most ${expect.atMost}` : ''
   const said = sampled ? `, in a sample of ${sampled.kept} of ${counted(sampled.lines, 'line')}` : ''
+  const unusual = anomalies.length > 0 ? `, ${counted(anomalies.length, 'anomalous window')}` : ''
   const lines = [
     ...patterns.map(({ template, count }) => `${count} × ${template}`),
     ...examples.map(({ time, service, body }) => `${new Date(time).toISOString()} ${service} ${body}`),
+    ...anomalies.map(({ end, subject, why }) => `unusual until ${new Date(end).toISOString()}: ${subject}: ${why}`),
   ]
   return {
     succeeded: !tooFew && !tooMany,
     changed: false,
-    summary: `${counted(count, 'line')}, ${counted(patterns.length, 'pattern')}${said}${wanted}`,
+    summary: `${counted(count, 'line')}, ${counted(patterns.length, 'pattern')}${unusual}${said}${wanted}`,
     output: secrets.bound(lines.join('\n'), 50_000),
-    after: { count, patterns: patterns.length, ...(sampled ? { sampled: { ...sampled } } : {}) },
+    after: {
+      count,
+      patterns: patterns.length,
+      anomalies: anomalies.length,
+      ...(sampled ? { sampled: { ...sampled } } : {}),
+    },
   }
 }
 

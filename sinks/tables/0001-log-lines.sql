@@ -16,7 +16,13 @@ CREATE TABLE IF NOT EXISTS log_lines (
   origin_stream LowCardinality(String),
   origin_offset UInt64 CODEC(Delta, ZSTD),
   origin_index UInt32,
-  INDEX by_trace trace_id TYPE bloom_filter GRANULARITY 4
+  INDEX by_trace trace_id TYPE bloom_filter GRANULARITY 4,
+  INDEX by_value mapValues(attributes) TYPE bloom_filter GRANULARITY 4,
+  -- For `lower(body) LIKE`, in blocks of 8,192 lines: whole words, which tell a number or an id; parts of words, of four
+  -- characters; and pairs of characters, for a part of a run in scripts without spaces.
+  INDEX by_word lower(body) TYPE tokenbf_v1(16384, 3, 0) GRANULARITY 1,
+  INDEX by_part lower(body) TYPE ngrambf_v1(4, 65536, 3, 0) GRANULARITY 1,
+  INDEX by_pair lower(body) TYPE ngrambf_v1(2, 16384, 2, 0) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toMonday(time)
