@@ -3,8 +3,8 @@ import { identify } from '../identity.ts'
 import { maskSecrets } from '../mask.ts'
 import { defineOperator, type Event, type Step } from '../operator.ts'
 import type { LogLine, Pattern, PatternedLine } from '../signal.ts'
-import { tokenize, wildcard } from './tokenize.ts'
-import { type PatternState, Tree } from './tree.ts'
+import { Scan } from './scan.ts'
+import { type PatternState, Tree, templateOf } from './tree.ts'
 
 export interface ClusterState {
   /** Lines seen. */
@@ -19,28 +19,21 @@ const minuteLength = 60_000
 const maxExample = 1_000
 
 const Config = z.strictObject({
-  similarity: z
-    .number()
-    .gt(0)
-    .max(1)
-    .default(0.5)
-    .describe('Share of words that a line must have in common with a pattern to belong to it.'),
   maxPatterns: z
     .int()
     .min(10)
     .default(2_000)
     .describe('Patterns remembered per service; over it, those unused for longest are forgotten.'),
-  maxTokens: z.int().min(2).default(100).describe('Words of a line that are looked at; the rest counts as one.'),
-  maxBranches: z
+  maxTokens: z
     .int()
-    .min(1)
-    .default(50)
-    .describe('Different words in one place of the prefix tree; over it, new ones are taken for variables.'),
+    .min(2)
+    .default(200)
+    .describe('Words and marks of punctuation of a line that are looked at; the rest counts as one.'),
   maxSiblings: z
     .int()
     .min(1)
-    .default(100)
-    .describe('Patterns compared with one line; over it, unknown lines get the pattern <*>.'),
+    .default(1_000)
+    .describe('Patterns with one number of words; over it, unknown lines get the pattern <*>.'),
   maxBirths: z
     .int()
     .min(1)
@@ -49,44 +42,70 @@ const Config = z.strictObject({
 })
 type Config = z.output<typeof Config>
 
+/** What belongs to a state and is made anew from it after a restart. */
+interface Known {
+  readonly tree: Tree
+  /** Patterns by the key of lines they were given to. Emptied when it is full, or a pattern goes or widens. */
+  readonly lines: Map<number, PatternState>
+}
+
 /**
- * Gives each log line its pattern, and says when a pattern is born or widened. Run it in order, keyed by service: the
- * patterns depend on the order of the lines. A pattern's id is `identify(environment, service, birth template)`, so
+ * Gives each log line its pattern, and says when a pattern is born, widened or merged. Run it in order, keyed by service:
+ * the patterns depend on the order of the lines. A pattern's id is `identify(environment, service, birth template)`, so
  * it is the same wherever the same lines are read. Secrets are masked first: neither the line it gives on, nor the
  * template, nor the example has them.
+ *
+ * Lines of one shape (equal but for values: numbers, addresses, paths...) are one pattern from the start. Where patterns
+ * differ in one word alone, and in as many words as no list of constants has, that place is a variable: the oldest
+ * takes the place of the others, and each of those says so with `into`.
  */
 export const cluster = defineOperator({
   name: 'cluster',
   summary: 'Gives each log line of a service the pattern it belongs to.',
   config: Config,
+  version: 2,
+  // Patterns of version 1 were cut into other words; they are found anew.
+  upgrade: () => undefined,
   examples: [
     {
-      title: 'what differs in a later line widens the pattern and keeps its name',
+      title: 'a word that differs from line to line becomes a variable, and the first pattern takes the others in',
       config: {},
       given: [
         { key: 'prod/shop', time: 0, value: lineOf('user anna logged in from 10.0.0.1') },
-        { key: 'prod/shop', time: 1, value: lineOf('user anna walked in from 10.0.0.2') },
+        { key: 'prod/shop', time: 1, value: lineOf('user bert logged in from 10.0.0.2') },
       ],
       gives: [
         { type: 'pattern', version: 1, template: 'user anna logged in from <*>', severity: 9, firstSeen: 0 },
         { type: 'line', body: 'user anna logged in from 10.0.0.1' },
-        { type: 'pattern', version: 2, template: 'user anna <*> in from <*>', firstSeen: 0 },
-        { type: 'line', body: 'user anna walked in from 10.0.0.2' },
+        { type: 'pattern', version: 2, template: 'user <*> logged in from <*>', firstSeen: 0 },
+        { type: 'line', body: 'user bert logged in from 10.0.0.2' },
       ],
     },
   ],
   create: config => {
-    // The tree belongs to the state and is grown again from it after a restart.
-    const trees = new WeakMap<ClusterState, Tree>()
+    const ofStates = new WeakMap<ClusterState, Known>()
+    const scan = new Scan(config.maxTokens)
     return {
       init: (): ClusterState => ({ lines: 0, minute: 0, births: 0, patterns: {} }),
       step(state: ClusterState, event: Event<LogLine>): Step<ClusterState, PatternedLine | Pattern> {
-        let tree = trees.get(state)
-        if (tree === undefined) {
-          tree = new Tree(Object.values(state.patterns), config.maxBranches)
-          trees.set(state, tree)
+        let known = ofStates.get(state)
+        if (known === undefined) {
+          known = { tree: new Tree(Object.values(state.patterns)), lines: new Map() }
+          ofStates.set(state, known)
         }
-        return [state, assign(config, state, tree, event)]
+        const body = maskSecrets(event.value.body)
+        scan.read(body)
+        const told: Pattern[] = []
+        let pattern = known.lines.get(scan.key)
+        if (pattern === undefined) {
+          pattern = assign(config, state, known, event, scan.tokens(), body, told)
+          known.lines.set(scan.key, pattern)
+          if (known.lines.size > 4 * config.maxPatterns) known.lines.clear()
+        }
+        pattern.used = ++state.lines
+        if (told.length > 0) forget(config, state, known)
+        const line: PatternedLine = { ...event.value, type: 'line', body, pattern: pattern.id }
+        return [state, [...told, line]]
       },
     }
   },
@@ -96,56 +115,69 @@ function lineOf(body: string): LogLine {
   return { type: 'log', environment: 'prod', service: 'shop', severity: 9, body, attributes: {} }
 }
 
-function assign(config: Config, state: ClusterState, tree: Tree, event: Event<LogLine>): (PatternedLine | Pattern)[] {
-  const { value } = event
-  const body = maskSecrets(value.body)
-  const tokens = tokenize(body, config.maxTokens)
-  let pattern = tree.find(tokens, config.similarity)
-  let told = false
-  if (pattern === undefined) {
-    const candidate = bear(config, state, tree, event, tokens)
-    const known = state.patterns[candidate.id]
-    pattern = known ?? candidate
-    if (known === undefined) {
-      state.patterns[candidate.id] = candidate
-      tree.add(candidate)
-      told = true
-    }
-  } else if (tree.widen(pattern, tokens)) {
-    pattern.version++
-    told = true
-  }
-  pattern.used = ++state.lines
-  const line: PatternedLine = { ...value, type: 'line', body, pattern: pattern.id }
-  if (!told) return [line]
-  if (pattern.version === 1) forget(config, state, tree)
-  const { environment, service } = value
-  const { id, version, template, severity, firstSeen } = pattern
+/** The pattern of words that no line had before: one that they fit, a new one, or one that they widen. */
+function assign(
+  config: Config,
+  state: ClusterState,
+  known: Known,
+  event: Event<LogLine>,
+  words: string[],
+  body: string,
+  told: Pattern[],
+): PatternState {
+  const { tree } = known
+  const found = tree.find(words)
+  if (found !== undefined) return found
   const example = body.length > maxExample ? `${body.slice(0, maxExample)}…` : body
-  return [{ type: 'pattern', environment, service, pattern: id, version, template, severity, example, firstSeen }, line]
+  const tell = (pattern: PatternState, into?: string, id = pattern.id): void => {
+    const { version, severity, firstSeen } = pattern
+    const { environment, service } = event.value
+    const told_: Pattern = { type: 'pattern', environment, service, pattern: id, version, template: pattern.template, severity, example, firstSeen }
+    told.push(into === undefined ? told_ : { ...told_, into })
+  }
+  const merge = tree.merge(words)
+  if (merge !== undefined) {
+    const [first, ...others] = merge.patterns.sort((a, b) => a.firstSeen - b.firstSeen || (a.id < b.id ? -1 : 1))
+    for (const pattern of merge.patterns) tree.remove(pattern)
+    first!.words = merge.words
+    first!.template = templateOf(merge.words)
+    first!.version++
+    tell(first!)
+    for (const other of others) {
+      delete state.patterns[other.id]
+      other.template = first!.template
+      other.version++
+      tell(other, first!.id)
+      first!.merged = [...(first!.merged ?? []), other.id, ...(other.merged ?? [])]
+    }
+    tree.add(first!)
+    known.lines.clear()
+    return first!
+  }
+  const candidate = bear(config, state, tree, event, words)
+  const before = state.patterns[candidate.id]
+  if (before !== undefined) return before
+  state.patterns[candidate.id] = candidate
+  tree.add(candidate)
+  tell(candidate)
+  return candidate
 }
 
 /** A pattern for words that are like none known: their own, or `<*>` if unknown lines come in floods. */
-function bear(
-  config: Config,
-  state: ClusterState,
-  tree: Tree,
-  { time, value }: Event<LogLine>,
-  tokens: readonly string[],
-): PatternState {
+function bear(config: Config, state: ClusterState, tree: Tree, { time, value }: Event<LogLine>, given: string[]): PatternState {
   const minute = Math.floor(time / minuteLength)
   if (minute !== state.minute) {
     state.minute = minute
     state.births = 0
   }
-  const { route, siblings } = tree.routeOf(tokens)
-  const flood = state.births >= config.maxBirths || siblings >= config.maxSiblings
+  const flood = state.births >= config.maxBirths || tree.sizeOf(given.length) >= config.maxSiblings
   if (!flood) state.births++
-  const template = flood ? wildcard : tokens.join(' ')
+  const words = flood ? ['<*>'] : given
+  const template = templateOf(words)
   return {
     id: identify(value.environment, value.service, template),
     template,
-    route: flood ? tree.routeOf([wildcard]).route : route,
+    words,
     version: 1,
     severity: value.severity,
     firstSeen: time,
@@ -154,7 +186,7 @@ function bear(
 }
 
 /** Keeps at most `maxPatterns`: a tenth is forgotten at once, so that a service over the limit does not sort for each line. */
-function forget(config: Config, state: ClusterState, tree: Tree): void {
+function forget(config: Config, state: ClusterState, { tree, lines }: Known): void {
   const patterns = Object.values(state.patterns)
   if (patterns.length <= config.maxPatterns) return
   patterns.sort((a, b) => a.used - b.used)
@@ -162,4 +194,5 @@ function forget(config: Config, state: ClusterState, tree: Tree): void {
     tree.remove(pattern)
     delete state.patterns[pattern.id]
   }
+  lines.clear()
 }

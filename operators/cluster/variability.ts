@@ -1,0 +1,69 @@
+/** Stands for any word in a pattern's words; in its template it is `<*>` like a value. */
+export const open = '<?>'
+const value = '<*>'
+
+export const isOpen = (word: string): boolean => word.length < 5 && word.endsWith(open)
+const isValue = (word: string): boolean => word.length < 5 && word.endsWith(value)
+
+/** Whether an open place may hold a word: punctuation is structure, never a value. */
+export function isVariable(place: string, word: string): boolean {
+  return (word.charCodeAt(0) === 32) === (place.charCodeAt(0) === 32) && isWord(word)
+}
+
+/** Different words in one place, all else equal, from which on it is a variable. */
+const enough = { digits: 2, value: 5, prose: 7, first: 40 }
+
+/**
+ * Words with `<?>` in the places that are shown to be variable by how the known ones differ from them; `undefined`: none
+ * is. Known and given words are equally many.
+ */
+export function mergedWords(words: readonly string[], known: readonly (readonly string[])[]): string[] | undefined {
+  const single = new Map<number, Set<string>>()
+  for (const others of known) {
+    const at = onlyDifference(words, others)
+    if (at < 0) continue
+    const found = single.get(at) ?? new Set([words[at]!])
+    single.set(at, found.add(others[at]!))
+  }
+  let merged: string[] | undefined
+  for (const [at, found] of single) {
+    if (found.size < needed(words, at, found)) continue
+    merged ??= [...words]
+    merged[at] = words[at]!.charCodeAt(0) === 32 ? ` ${open}` : open
+  }
+  return merged
+}
+
+function onlyDifference(words: readonly string[], others: readonly string[]): number {
+  let found = -1
+  for (let at = 0; at < words.length; at++) {
+    const one = words[at]!
+    const other = others[at]!
+    if (one === other || isOpen(other)) continue
+    if (isOpen(one)) {
+      if (!isVariable(one, other)) return -1
+      continue
+    }
+    if (found >= 0 || !isVariable(one, other) || !isWord(one)) return -1
+    found = at
+  }
+  return found
+}
+
+function needed(words: readonly string[], at: number, found: ReadonlySet<string>): number {
+  const some = [...found]
+  if (some.every(word => /\d/.test(word) || isValue(word))) return enough.digits
+  if (at === 0) return enough.first
+  const before = words[at - 1]!
+  if (before === '=' || before === "'" || before === '"' || before === '(' || before === '[') return enough.value
+  if (/^ ?user$/i.test(before)) return enough.digits
+  return enough.prose
+}
+
+function isWord(word: string): boolean {
+  for (let at = 0; at < word.length; at++) {
+    const code = word.charCodeAt(at)
+    if ((code > 47 && code < 58) || (code > 64 && code < 91) || (code > 96 && code < 123) || code > 127) return true
+  }
+  return isValue(word) || isOpen(word)
+}

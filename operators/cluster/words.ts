@@ -1,0 +1,300 @@
+/** What a variable holds. */
+export type Kind =
+  | 'text'
+  | 'number'
+  | 'hex'
+  | 'ip'
+  | 'uuid'
+  | 'path'
+  | 'host'
+  | 'time'
+  | 'duration'
+  | 'email'
+  | 'user'
+  | 'boolean'
+  | 'id'
+
+/** Takes the parts of a word, in order. */
+export interface Sink {
+  /** Kind `undefined`: a constant. */
+  add(start: number, end: number, kind: Kind | undefined): void
+}
+
+const values: Readonly<Record<string, Kind>> = {
+  true: 'boolean',
+  false: 'boolean',
+  null: 'text',
+  root: 'user',
+  admin: 'user',
+}
+
+/** The kind of a word of letters alone that is a value wherever it stands. */
+export function wordKind(text: string, start: number, end: number): Kind | undefined {
+  // t, f, n, r, a in either case
+  const first = text.charCodeAt(start) | 32
+  if (first !== 116 && first !== 102 && first !== 110 && first !== 114 && first !== 97) return undefined
+  return values[text.slice(start, end).toLowerCase()]
+}
+
+/**
+ * Gives the parts of a word that has other characters than letters to `sink`, and returns where it has read to: a time or
+ * a hardware address goes on over the colons in it.
+ */
+export function pieces(text: string, start: number, end: number, sink: Sink): number {
+  const joined = joinedEnd(text, start, end)
+  if (joined > end) {
+    sink.add(start, joined, 'time')
+    return joined
+  }
+  const first = text.charCodeAt(start)
+  const second = text.charCodeAt(start + 1)
+  // /path, ./path, ~/path
+  if (first === 47 && end - start > 1) return slashed(text, start, end, sink)
+  if ((first === 46 || first === 126) && second === 47) return whole(start, end, 'path', sink)
+  const shape = shapeOf(text, start, end)
+  if (shape.backslashes > 1 || shape.slashes > 2) return whole(start, end, 'path', sink)
+  if (shape.at > 0 && isHost(text, shape.at + 1, end, false)) return whole(start, end, 'email', sink)
+  if (shape.slashes === 1 && text.charCodeAt(shape.slash + 1) < 58 && hasPort(text, end)) {
+    // name/10.0.0.1:80
+    sink.add(start, shape.slash, 'host')
+    sink.add(shape.slash, shape.slash + 1, undefined)
+    sink.add(shape.slash + 1, end, 'ip')
+    return end
+  }
+  const last = lastPart(text, start, end)
+  if (shape.slashes === 0 && shape.dots > 0 && isHost(text, start, last, hasPort(text, end))) {
+    sink.add(start, last, 'host')
+    if (last < end) sink.add(last, end, undefined)
+    return end
+  }
+  if (shape.digits === 0 && !shape.foreign) {
+    if (shape.splits === 0) sink.add(start, end, undefined)
+    else split(text, start, end, sink)
+    return end
+  }
+  split(text, start, end, sink)
+  return end
+}
+
+const whole = (start: number, end: number, kind: Kind, sink: Sink): number => {
+  sink.add(start, end, kind)
+  return end
+}
+
+/** What begins with a slash: the double one after a scheme stays, the rest is a path. */
+function slashed(text: string, start: number, end: number, sink: Sink): number {
+  if (text.charCodeAt(start + 1) !== 47) {
+    const last = lastPart(text, start, end)
+    sink.add(start, last, 'path')
+    if (last < end) sink.add(last, end, undefined)
+    return end
+  }
+  sink.add(start, start + 2, undefined)
+  if (end > start + 2) sink.add(start + 2, end, 'path')
+  return end
+}
+
+interface Shape {
+  digits: number
+  dots: number
+  slashes: number
+  slash: number
+  backslashes: number
+  at: number
+  splits: number
+  foreign: boolean
+}
+
+function shapeOf(text: string, start: number, end: number): Shape {
+  const shape = { digits: 0, dots: 0, slashes: 0, slash: 0, backslashes: 0, at: 0, splits: 0, foreign: false }
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code > 127) shape.foreign = true
+    else if (isLetter(code)) continue
+    else if (isDigit(code)) shape.digits++
+    else if (code === 46) shape.dots++
+    else if (code === 47) {
+      shape.slashes++
+      shape.slash = at
+    } else if (code === 92) shape.backslashes++
+    else if (code === 64) {
+      shape.at = at > start ? at : 0
+      shape.splits++
+    } else if (code === 35) shape.splits++
+  }
+  return shape
+}
+
+/** The end of a word without the full stops after it. */
+function lastPart(text: string, start: number, end: number): number {
+  let last = end
+  while (last > start + 1 && text.charCodeAt(last - 1) === 46) last--
+  return last
+}
+
+/** Whether a colon and a port follow. */
+const hasPort = (text: string, end: number): boolean => text.charCodeAt(end) === 58 && isDigit(text.charCodeAt(end + 1))
+
+const source = new Set('c cc cpp h hpp java js ts py go rs rb php cs kt scala pl sh lua sql xml json yaml yml log txt conf'.split(' '))
+const domains = new Set('com net org edu gov mil int info biz io dev app cloud local internal lan localdomain svc'.split(' '))
+
+/**
+ * Whether this is the name of a machine: labels of small letters, digits and hyphens with a known top domain, or with any
+ * that a port follows and that is no source file (Main.java:85).
+ */
+function isHost(text: string, start: number, end: number, port: boolean): boolean {
+  let labels = 1
+  let label = start
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 46) {
+      if (at === label) return false
+      labels++
+      label = at + 1
+    } else if (!isLetter(code) && !isDigit(code) && code !== 45 && code !== 95) return false
+  }
+  if (labels < 2 || end - label < 2) return false
+  for (let at = label; at < end; at++) if (!isLower(text.charCodeAt(at))) return false
+  const top = text.slice(label, end)
+  if (port) return !source.has(top)
+  return domains.has(top) || (top.length === 2 && labels > 2 && !source.has(top))
+}
+
+/** Gives words cut at . - + @ # $ % & and at what is not ASCII; variable pieces that a dot or hyphen joins are one. */
+function split(text: string, start: number, end: number, sink: Sink): void {
+  let from = start
+  let constant = start
+  let open = -1
+  let kind: Kind = 'number'
+  while (from < end) {
+    let at = from
+    const isUuid = end - from > 35 && uuidAt(text, from)
+    const foreign = text.charCodeAt(from) > 127
+    if (isUuid) at = from + 36
+    while (at < end && !isUuid && (foreign ? text.charCodeAt(at) > 127 : !isSplit(text.charCodeAt(at)))) at++
+    const found = isUuid ? 'uuid' : foreign ? undefined : pieceKind(text, from, at)
+    if (found !== undefined) {
+      let begin = from
+      // The sign of a number.
+      if (begin > start && isSign(text.charCodeAt(begin - 1)) && begin - 1 === constant && begin - 1 === start) begin--
+      // The prefix of an identifier: blk_-12.
+      else if (begin > start + 1 && open < 0 && text.charCodeAt(begin - 1) === 45 && text.charCodeAt(begin - 2) === 95)
+        begin = constant
+      if (open < 0) {
+        if (begin > constant) sink.add(constant, begin, undefined)
+        open = begin
+        kind = found
+      } else kind = 'id'
+      constant = at
+    } else if (open >= 0 && at > from) {
+      sink.add(open, constant, kind)
+      open = -1
+    }
+    // The separator after the piece: a single dot, hyphen or plus keeps the value open if one follows.
+    from = at
+    if (from < end && isSplit(text.charCodeAt(from)) && !(text.charCodeAt(from) > 127)) {
+      const code = text.charCodeAt(from)
+      const goesOn = (code === 46 || code === 45) && from + 1 < end && !isSplit(text.charCodeAt(from + 1))
+      if (open >= 0 && !goesOn) {
+        sink.add(open, constant, kind)
+        open = -1
+      }
+      from++
+    }
+  }
+  if (open >= 0) {
+    sink.add(open, constant, kind)
+  }
+  if (constant < end) sink.add(constant, end, undefined)
+}
+
+/** The kind of value a piece of letters, digits and underscores is, undefined: a constant. */
+function pieceKind(text: string, start: number, end: number): Kind | undefined {
+  const length = end - start
+  if (length === 0) return undefined
+  let digits = 0
+  let hex = true
+  let part = start
+  let numeric = false
+  let letters = 0
+  for (let at = start; at <= end; at++) {
+    const code = at < end ? text.charCodeAt(at) : 95
+    if (isDigit(code)) digits++
+    else if (code === 95) {
+      if (at > part && part + digitsFrom(text, part, at) === at) numeric = true
+      part = at + 1
+      if (at < end) hex = false
+    } else if (isLetter(code)) {
+      letters++
+      if ((code | 32) > 102) hex = false
+    } else hex = false
+  }
+  if (digits === 0) return length < 6 && length > 3 ? wordKind(text, start, end) : undefined
+  if (letters === 0 && digits === length) return 'number'
+  if (isDigit(text.charCodeAt(start))) return letters > 0 && hex && length > 5 ? 'hex' : 'number'
+  if (hex && length > 5) return 'hex'
+  if (digits > 2 || (numeric && length > digits + 1)) return 'id'
+  // v2, v1.0
+  if ((text.charCodeAt(start) | 32) === 118 && letters === 1 && text.charCodeAt(end) === 46) return 'number'
+  return undefined
+}
+
+/** Whether a UUID begins here. */
+function uuidAt(text: string, start: number): boolean {
+  for (let at = 0; at < 36; at++) {
+    const code = text.charCodeAt(start + at)
+    if (at === 8 || at === 13 || at === 18 || at === 23 ? code !== 45 : !isHex(code)) return false
+  }
+  return true
+}
+
+function digitsFrom(text: string, start: number, end: number): number {
+  let at = start
+  while (at < end && isDigit(text.charCodeAt(at))) at++
+  return at - start
+}
+
+/**
+ * The end of a clock time (07:07, 07:07:00,123) or an address of hexadecimal groups (00:1b:44:11:3a:b7, 0000:00:1e.0)
+ * that begins with this word; `end` if none does.
+ */
+function joinedEnd(text: string, start: number, end: number): number {
+  if (text.charCodeAt(end) !== 58 || end - start > 4) return end
+  let groups = 1
+  let clock = true
+  let some = false
+  let at = start
+  let last = end
+  for (;;) {
+    const begin = at
+    let digits = 0
+    while (isHex(text.charCodeAt(at))) {
+      if (isDigit(text.charCodeAt(at))) digits++
+      at++
+    }
+    const length = at - begin
+    if (length === 0 || length > 4) break
+    if (digits > 0) some = true
+    if (length > 2 || digits !== length) clock = false
+    last = at
+    if (text.charCodeAt(at) !== 58) break
+    groups++
+    at++
+  }
+  if (last === end || !some) return end
+  const code = text.charCodeAt(last)
+  if (isLetter(code)) return end
+  // A fraction: .123 or ,123
+  if ((code === 46 || code === 44) && isDigit(text.charCodeAt(last + 1)))
+    last = last + 1 + digitsFrom(text, last + 1, text.length)
+  return (clock && groups === 2 && last - start < 6) || groups > 2 ? last : end
+}
+
+const isDigit = (code: number): boolean => code > 47 && code < 58
+const isLower = (code: number): boolean => code > 96 && code < 123
+const isLetter = (code: number): boolean => (code > 96 && code < 123) || (code > 64 && code < 91)
+const isHex = (code: number): boolean => isDigit(code) || (code > 96 && code < 103) || (code > 64 && code < 71)
+const isSign = (code: number): boolean => code === 45 || code === 43
+// . - + @ # $ % & and all that is not ASCII
+const isSplit = (code: number): boolean =>
+  code === 46 || code === 45 || code === 43 || code === 64 || (code > 34 && code < 39) || code > 127
