@@ -1,3 +1,4 @@
+import { value, weak } from './variability.ts'
 import { type Kind, pieces, type Sink, wordKind } from './words.ts'
 
 /** No word is as long; what is, Base64 say, is data. A template has to stay short enough to be passed on. */
@@ -38,7 +39,8 @@ export class Scan implements Sink {
   tokens(): string[] {
     const tokens: string[] = []
     for (let at = 0; at < this.count; at++) {
-      const word = this.kinds[at] === 0 ? this.text.slice(this.starts[at]!, this.ends[at]!) : '<*>'
+      const kind = this.kinds[at]!
+      const word = kind === 0 ? this.text.slice(this.starts[at]!, this.ends[at]!) : kind === 2 ? weak : value
       tokens.push(this.gaps[at] === 1 && at > 0 ? ` ${word}` : word)
     }
     return tokens
@@ -72,11 +74,16 @@ export class Scan implements Sink {
 
   add(start: number, end: number, kind: Kind | undefined): void {
     if (this.count > this.#most) return
+    if (kind !== undefined && this.#isListed()) {
+      this.ends[this.count - 1] = end
+      this.#gap = 0
+      return
+    }
     const at = this.count++
     this.starts[at] = start
     this.ends[at] = end
     this.gaps[at] = this.#gap
-    this.kinds[at] = kind === undefined ? 0 : 1
+    this.kinds[at] = kind === undefined ? 0 : kind === 'name' ? 2 : 1
     let low = Math.imul(this.#low ^ (this.#gap + 1), 0x01000193)
     let high = Math.imul(this.#high ^ (this.#gap + 3), 0x5bd1e995)
     if (kind === undefined) {
@@ -87,8 +94,8 @@ export class Scan implements Sink {
         high ^= high >>> 15
       }
     } else {
-      low = Math.imul(low ^ 0x1f, 0x01000193)
-      high = Math.imul(high ^ 0x1f, 0x5bd1e995)
+      low = Math.imul(low ^ this.kinds[at]!, 0x01000193)
+      high = Math.imul(high ^ this.kinds[at]!, 0x5bd1e995)
     }
     this.#low = low
     this.#high = high ^ (high >>> 13)
@@ -112,8 +119,20 @@ export class Scan implements Sink {
         return end
       }
     }
+    const next = this.text.charCodeAt(at + 1)
     this.add(at, at + 1, undefined)
+    // Brackets that stand alone with nothing in them hold an empty value.
+    if (((code === 40 && next === 41) || (code === 91 && next === 93)) && this.gaps[this.count - 1] === 1)
+      this.add(at + 1, at + 1, 'text')
     return at + 1
+  }
+
+  /** A list of values that goes on and on is one value. */
+  #isListed(): boolean {
+    const { count, kinds, gaps } = this
+    if (count < 5 || this.#gap === 0) return false
+    for (let at = count - 1; at > count - 5; at--) if (kinds[at] === 0 || gaps[at] === 0) return false
+    return kinds[count - 5] !== 0
   }
 
   #word(start: number): number {
@@ -132,12 +151,54 @@ export class Scan implements Sink {
       return at
     }
     const short = at - start
+    if (plain && (short === 3 || short > 5) && isDayOrMonth(text, start)) {
+      const end = dateEnd(text, start)
+      if (end > 0) {
+        this.add(start, end, 'time')
+        return end
+      }
+    }
+    if (short === 1 && text.charCodeAt(at) === 58 && text.charCodeAt(at + 1) === 92) {
+      while (at < length && text.charCodeAt(at) > 32 && !isQuote(text.charCodeAt(at))) at++
+      this.add(start, at, 'path')
+      return at
+    }
     if (plain && !(short < 5 && short > 1 && text.charCodeAt(at) === 58 && isHexDigit(text.charCodeAt(at + 1)))) {
       this.add(start, at, short === 4 || short === 5 ? wordKind(text, start, at) : undefined)
       return at
     }
+    if (text.charCodeAt(start + 4) === 45 && isDigit(text.charCodeAt(start))) {
+      const end = dateEnd(text, start)
+      if (end >= at) {
+        this.add(start, end, 'time')
+        return end
+      }
+    }
     return pieces(text, start, at, this)
   }
+}
+
+const zone = '(?: ?(?:Z|[A-Z]{3,4}|[+-]\\d\\d:?\\d\\d)(?![\\w:]))?'
+const clock = `\\d\\d?:\\d\\d(?::\\d\\d(?:[.,]\\d+)?)?${zone}`
+const days = '(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?'
+const months = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*'
+// Fri Jun 17 07:07:00 2005; Tue, 05 Nov 1994 08:15:30 GMT; 1994-11-05T13:15:30Z
+const date = new RegExp(
+  `${days}(?:${months} +\\d\\d?,?(?: \\d{4})? ${clock}(?: \\d{4})?|\\d\\d? ${months} \\d{4} ${clock})|\\d{4}-\\d\\d-\\d\\d(?:[T ]${clock})?`,
+  'y',
+)
+
+/** Where a calendar date ends that begins here, 0 if none does. */
+function dateEnd(text: string, start: number): number {
+  date.lastIndex = start
+  return date.test(text) ? date.lastIndex : 0
+}
+
+const named = new Set('Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' '))
+
+function isDayOrMonth(text: string, start: number): boolean {
+  const code = text.charCodeAt(start)
+  return code > 64 && code < 88 && named.has(text.slice(start, start + 3))
 }
 
 /** Where a bound such as `1 sec` ends, 0 if there is none. */
@@ -152,6 +213,7 @@ function restatementEnd(text: string, start: number): number {
   return found === null ? 0 : start + found[0].length
 }
 
+const isQuote = (code: number): boolean => code === 34 || code === 39
 const isHexDigit = (code: number): boolean => isDigit(code) || (code > 96 && code < 103) || (code > 64 && code < 71)
 const isDigit = (code: number): boolean => code > 47 && code < 58
 

@@ -1,9 +1,13 @@
 /** Stands for any word in a pattern's words; in its template it is `<*>` like a value. */
 export const open = '<?>'
-const value = '<*>'
+/** Stands for a value that is known by how it is written. */
+export const value = '<*>'
+/** Stands for a word that is a value by what it means, `true` or `root`; another word may stand in its place. */
+export const weak = '<=>'
 
 export const isOpen = (word: string): boolean => word.length < 5 && word.endsWith(open)
 const isValue = (word: string): boolean => word.length < 5 && word.endsWith(value)
+const isWeak = (word: string): boolean => word.length < 5 && word.endsWith(weak)
 
 /** Whether an open place may hold a word: punctuation is structure, never a value. */
 export function isVariable(place: string, word: string): boolean {
@@ -11,7 +15,7 @@ export function isVariable(place: string, word: string): boolean {
 }
 
 /** Different words in one place, all else equal, from which on it is a variable. */
-const enough = { digits: 2, value: 5, prose: 7, first: 40 }
+const enough = { digits: 2, typed: 3, prose: 5, several: 4, first: 40 }
 
 /**
  * Words with `<?>` in the places that are shown to be variable by how the known ones differ from them; `undefined`: none
@@ -25,13 +29,52 @@ export function mergedWords(words: readonly string[], known: readonly (readonly 
     const found = single.get(at) ?? new Set([words[at]!])
     single.set(at, found.add(others[at]!))
   }
-  let merged: string[] | undefined
+  let merged = severalDifferences(words, known)
   for (const [at, found] of single) {
     if (found.size < needed(words, at, found)) continue
     merged ??= [...words]
     merged[at] = words[at]!.charCodeAt(0) === 32 ? ` ${open}` : open
   }
   return merged
+}
+
+/** Lines that differ in the same two or three places, in each of them all from one another. */
+function severalDifferences(words: readonly string[], known: readonly (readonly string[])[]): string[] | undefined {
+  const groups = new Map<string, Set<string>[]>()
+  const sizes = new Map<string, number>()
+  for (const others of known) {
+    const places = differences(words, others)
+    if (places === undefined) continue
+    const key = places.join(' ')
+    const found = groups.get(key) ?? places.map(at => new Set([words[at]!]))
+    groups.set(key, found)
+    places.forEach((at, place) => found[place]!.add(others[at]!))
+    sizes.set(key, (sizes.get(key) ?? 1) + 1)
+  }
+  for (const [key, found] of groups) {
+    const size = sizes.get(key)!
+    if (size < enough.several || found.some(words => words.size < size)) continue
+    const merged = [...words]
+    for (const at of key.split(' ').map(Number)) merged[at] = words[at]!.charCodeAt(0) === 32 ? ` ${open}` : open
+    return merged
+  }
+  return undefined
+}
+
+function differences(words: readonly string[], others: readonly string[]): number[] | undefined {
+  const places: number[] = []
+  let constants = 0
+  for (let at = 0; at < words.length; at++) {
+    const one = words[at]!
+    const other = others[at]!
+    if (one === other) {
+      if (isWord(one) && !isValue(one)) constants++
+      continue
+    }
+    if (at === 0 || places.length === 3 || !isVariable(one, other) || !isWord(one)) return undefined
+    places.push(at)
+  }
+  return places.length > 1 && constants >= places.length ? places : undefined
 }
 
 function onlyDifference(words: readonly string[], others: readonly string[]): number {
@@ -53,9 +96,9 @@ function onlyDifference(words: readonly string[], others: readonly string[]): nu
 function needed(words: readonly string[], at: number, found: ReadonlySet<string>): number {
   const some = [...found]
   if (some.every(word => /\d/.test(word) || isValue(word))) return enough.digits
+  if (some.some(isValue)) return enough.typed
   if (at === 0) return enough.first
   const before = words[at - 1]!
-  if (before === '=' || before === "'" || before === '"' || before === '(' || before === '[') return enough.value
   if (/^ ?user$/i.test(before)) return enough.digits
   return enough.prose
 }
@@ -65,5 +108,5 @@ function isWord(word: string): boolean {
     const code = word.charCodeAt(at)
     if ((code > 47 && code < 58) || (code > 64 && code < 91) || (code > 96 && code < 123) || code > 127) return true
   }
-  return isValue(word) || isOpen(word)
+  return isValue(word) || isOpen(word) || isWeak(word)
 }

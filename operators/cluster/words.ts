@@ -10,8 +10,7 @@ export type Kind =
   | 'time'
   | 'duration'
   | 'email'
-  | 'user'
-  | 'boolean'
+  | 'name'
   | 'id'
 
 /** Takes the parts of a word, in order. */
@@ -20,20 +19,15 @@ export interface Sink {
   add(start: number, end: number, kind: Kind | undefined): void
 }
 
-const values: Readonly<Record<string, Kind>> = {
-  true: 'boolean',
-  false: 'boolean',
-  null: 'text',
-  root: 'user',
-  admin: 'user',
-}
+/** Words that are values wherever they stand, though they look like any other. */
+const named = new Set(['true', 'false', 'null', 'root', 'admin'])
 
 /** The kind of a word of letters alone that is a value wherever it stands. */
 export function wordKind(text: string, start: number, end: number): Kind | undefined {
   // t, f, n, r, a in either case
   const first = text.charCodeAt(start) | 32
   if (first !== 116 && first !== 102 && first !== 110 && first !== 114 && first !== 97) return undefined
-  return values[text.slice(start, end).toLowerCase()]
+  return named.has(text.slice(start, end).toLowerCase()) ? 'name' : undefined
 }
 
 /**
@@ -54,7 +48,7 @@ export function pieces(text: string, start: number, end: number, sink: Sink): nu
   const shape = shapeOf(text, start, end)
   if (shape.backslashes > 1 || shape.slashes > 2) return whole(start, end, 'path', sink)
   if (shape.at > 0 && isHost(text, shape.at + 1, end, false)) return whole(start, end, 'email', sink)
-  if (shape.slashes === 1 && text.charCodeAt(shape.slash + 1) < 58 && hasPort(text, end)) {
+  if (shape.slashes === 1 && shape.slash > start && isIp(text, shape.slash + 1, end)) {
     // name/10.0.0.1:80
     sink.add(start, shape.slash, 'host')
     sink.add(shape.slash, shape.slash + 1, undefined)
@@ -67,6 +61,8 @@ export function pieces(text: string, start: number, end: number, sink: Sink): nu
     if (last < end) sink.add(last, end, undefined)
     return end
   }
+  if (shape.slashes === 0 && shape.hyphens > 0 && shape.digits > 0 && (hasPort(text, end) || isCode(text, start, end)))
+    return whole(start, end, 'id', sink)
   if (shape.digits === 0 && !shape.foreign) {
     if (shape.splits === 0) sink.add(start, end, undefined)
     else split(text, start, end, sink)
@@ -90,8 +86,48 @@ function slashed(text: string, start: number, end: number, sink: Sink): number {
     return end
   }
   sink.add(start, start + 2, undefined)
-  if (end > start + 2) sink.add(start + 2, end, 'path')
-  return end
+  if (end === start + 2) return end
+  // A port and a path after the name belong to it.
+  let last = end
+  if (hasPort(text, end)) {
+    last = end + 1 + digitsFrom(text, end + 1, text.length)
+    if (text.charCodeAt(last) !== 47) last = end
+    else while (last < text.length && isInUrl(text.charCodeAt(last))) last++
+  }
+  sink.add(start + 2, last, 'host')
+  return last
+}
+
+const isInUrl = (code: number): boolean =>
+  code > 32 && code !== 34 && code !== 39 && code !== 41 && code !== 62 && code !== 93 && code !== 44 && code !== 59
+
+/** Four numbers with dots between. */
+function isIp(text: string, start: number, end: number): boolean {
+  let dots = 0
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 46) dots++
+    else if (!isDigit(code)) return false
+  }
+  return dots === 3
+}
+
+/** A code such as R25-M1-N2: pieces of letters and digits, two of them with both. */
+function isCode(text: string, start: number, end: number): boolean {
+  let both = 0
+  let letters = 0
+  let digits = 0
+  for (let at = start; at <= end; at++) {
+    const code = at < end ? text.charCodeAt(at) : 45
+    if (isLetter(code)) letters++
+    else if (isDigit(code)) digits++
+    else if (code === 45) {
+      if (letters > 0 && digits > 0) both++
+      letters = 0
+      digits = 0
+    } else return false
+  }
+  return both > 1
 }
 
 interface Shape {
@@ -101,17 +137,19 @@ interface Shape {
   slash: number
   backslashes: number
   at: number
+  hyphens: number
   splits: number
   foreign: boolean
 }
 
 function shapeOf(text: string, start: number, end: number): Shape {
-  const shape = { digits: 0, dots: 0, slashes: 0, slash: 0, backslashes: 0, at: 0, splits: 0, foreign: false }
+  const shape = { digits: 0, dots: 0, slashes: 0, slash: 0, backslashes: 0, at: 0, hyphens: 0, splits: 0, foreign: false }
   for (let at = start; at < end; at++) {
     const code = text.charCodeAt(at)
     if (code > 127) shape.foreign = true
     else if (isLetter(code)) continue
     else if (isDigit(code)) shape.digits++
+    else if (code === 45) shape.hyphens++
     else if (code === 46) shape.dots++
     else if (code === 47) {
       shape.slashes++
@@ -172,7 +210,7 @@ function split(text: string, start: number, end: number, sink: Sink): void {
     const foreign = text.charCodeAt(from) > 127
     if (isUuid) at = from + 36
     while (at < end && !isUuid && (foreign ? text.charCodeAt(at) > 127 : !isSplit(text.charCodeAt(at)))) at++
-    const found = isUuid ? 'uuid' : foreign ? undefined : pieceKind(text, from, at)
+    const found = isUuid ? 'uuid' : foreign ? undefined : pieceKind(text, from, at, from === start)
     if (found !== undefined) {
       let begin = from
       // The sign of a number.
@@ -209,7 +247,7 @@ function split(text: string, start: number, end: number, sink: Sink): void {
 }
 
 /** The kind of value a piece of letters, digits and underscores is, undefined: a constant. */
-function pieceKind(text: string, start: number, end: number): Kind | undefined {
+function pieceKind(text: string, start: number, end: number, first: boolean): Kind | undefined {
   const length = end - start
   if (length === 0) return undefined
   let digits = 0
@@ -235,7 +273,7 @@ function pieceKind(text: string, start: number, end: number): Kind | undefined {
   if (hex && length > 5) return 'hex'
   if (digits > 2 || (numeric && length > digits + 1)) return 'id'
   // v2, v1.0
-  if ((text.charCodeAt(start) | 32) === 118 && letters === 1 && text.charCodeAt(end) === 46) return 'number'
+  if (first && (text.charCodeAt(start) | 32) === 118 && letters === 1 && text.charCodeAt(end) === 46) return 'number'
   return undefined
 }
 
