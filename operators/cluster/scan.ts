@@ -120,6 +120,15 @@ export class Scan implements Sink {
       }
     }
     const next = this.text.charCodeAt(at + 1)
+    // An address that begins with two colons: ::ffff:10.0.0.1
+    if (code === 58 && next === 58 && isHexDigit(this.text.charCodeAt(at + 2))) {
+      let end = at + 2
+      while (isHexDigit(this.text.charCodeAt(end)) || isAddressMark(this.text.charCodeAt(end))) end++
+      if (!isWordCode(this.text.charCodeAt(end)) && (at === 0 || !isWordCode(this.text.charCodeAt(at - 1)))) {
+        this.add(at, end, 'ip')
+        return end
+      }
+    }
     this.add(at, at + 1, undefined)
     // Brackets that stand alone with nothing in them hold an empty value.
     if (((code === 40 && next === 41) || (code === 91 && next === 93)) && this.gaps[this.count - 1] === 1)
@@ -167,7 +176,7 @@ export class Scan implements Sink {
       this.add(start, at, short === 4 || short === 5 ? wordKind(text, start, at) : undefined)
       return at
     }
-    if (text.charCodeAt(start + 4) === 45 && isDigit(text.charCodeAt(start))) {
+    if (isDigit(text.charCodeAt(start)) && isDateMark(text.charCodeAt(start + 4), text.charCodeAt(start + 2))) {
       const end = dateEnd(text, start)
       if (end >= at) {
         this.add(start, end, 'time')
@@ -184,7 +193,7 @@ const days = '(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?'
 const months = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*'
 // Fri Jun 17 07:07:00 2005; Tue, 05 Nov 1994 08:15:30 GMT; 1994-11-05T13:15:30Z
 const date = new RegExp(
-  `${days}(?:${months} +\\d\\d?,?(?: \\d{4})? ${clock}(?: \\d{4})?|\\d\\d? ${months} \\d{4} ${clock})|\\d{4}-\\d\\d-\\d\\d(?:[T ]${clock})?`,
+  `${days}(?:${months} +\\d\\d?,?(?: \\d{4})? ${clock}(?: \\d{4})?|\\d\\d? ${months} \\d{4} ${clock})|(?:\\d{4}-\\d\\d-\\d\\d|\\d{4}/\\d\\d/\\d\\d|\\d\\d/\\d\\d/\\d{4})(?:[T ]${clock})?`,
   'y',
 )
 
@@ -213,7 +222,12 @@ function restatementEnd(text: string, start: number): number {
   return found === null ? 0 : start + found[0].length
 }
 
+/** What stands after a year, or after a day or month. */
+const isDateMark = (fourth: number, second: number): boolean => fourth === 45 || fourth === 47 || second === 47
 const isQuote = (code: number): boolean => code === 34 || code === 39
+const isAddressMark = (code: number): boolean => code === 58 || code === 46
+const isWordCode = (code: number): boolean =>
+  isDigit(code) || (code > 96 && code < 123) || (code > 64 && code < 91) || code === 95
 const isHexDigit = (code: number): boolean => isDigit(code) || (code > 96 && code < 103) || (code > 64 && code < 71)
 const isDigit = (code: number): boolean => code > 47 && code < 58
 

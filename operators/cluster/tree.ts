@@ -1,4 +1,4 @@
-import { isOpen, isVariable, mergedWords, open, value, weak } from './variability.ts'
+import { isOpen, isVariable, mergedWords, open, unit, value, weak } from './variability.ts'
 
 /** A pattern as it is kept: all that its tree needs is here, so that the tree can be grown again from a checkpoint. */
 export interface PatternState {
@@ -109,5 +109,5 @@ const keyOf = (words: readonly string[]): string => words.join('\u0000')
 
 /** The text of words. */
 export function templateOf(words: readonly string[]): string {
-  return words.join('').replaceAll(open, value).replaceAll(weak, value)
+  return words.join('').replaceAll(` ${unit}`, '').replaceAll(unit, value).replaceAll(open, value).replaceAll(weak, value)
 }

@@ -5,17 +5,22 @@ export const value = '<*>'
 /** Stands for a word that is a value by what it means, `true` or `root`; another word may stand in its place. */
 export const weak = '<=>'
 
-export const isOpen = (word: string): boolean => word.length < 5 && word.endsWith(open)
+/** Stands for a unit that differs from line to line: with the number before it, it is one value. */
+export const unit = '<%>'
+const units = /^ ?(?:B|[KMGTP]i?B|bytes)$/
+
+export const isOpen = (word: string): boolean => word.length < 5 && (word.endsWith(open) || word.endsWith(unit))
 const isValue = (word: string): boolean => word.length < 5 && word.endsWith(value)
 const isWeak = (word: string): boolean => word.length < 5 && word.endsWith(weak)
 
 /** Whether an open place may hold a word: punctuation is structure, never a value. */
 export function isVariable(place: string, word: string): boolean {
-  return (word.charCodeAt(0) === 32) === (place.charCodeAt(0) === 32) && isWord(word)
+  if ((word.charCodeAt(0) === 32) !== (place.charCodeAt(0) === 32)) return false
+  return place.endsWith(unit) ? units.test(word) : isWord(word)
 }
 
 /** Different words in one place, all else equal, from which on it is a variable. */
-const enough = { digits: 2, typed: 3, prose: 5, several: 4, first: 40 }
+const enough = { digits: 2, typed: 3, prose: 5, several: 4, first: 20 }
 
 /**
  * Words with `<?>` in the places that are shown to be variable by how the known ones differ from them; `undefined`: none
@@ -33,10 +38,12 @@ export function mergedWords(words: readonly string[], known: readonly (readonly 
   for (const [at, found] of single) {
     if (found.size < needed(words, at, found)) continue
     merged ??= [...words]
-    merged[at] = words[at]!.charCodeAt(0) === 32 ? ` ${open}` : open
+    merged[at] = opened(words[at]!, [...found].every(word => units.test(word)) ? unit : open)
   }
   return merged
 }
+
+const opened = (word: string, place: string): string => (word.charCodeAt(0) === 32 ? ` ${place}` : place)
 
 /** Lines that differ in the same two or three places, in each of them all from one another. */
 function severalDifferences(words: readonly string[], known: readonly (readonly string[])[]): string[] | undefined {
@@ -53,9 +60,10 @@ function severalDifferences(words: readonly string[], known: readonly (readonly 
   }
   for (const [key, found] of groups) {
     const size = sizes.get(key)!
-    if (size < enough.several || found.some(words => words.size < size)) continue
+    const needed = found.some(words => [...words].some(isProse)) ? enough.first : enough.several
+    if (size < needed || found.some(words => words.size < size)) continue
     const merged = [...words]
-    for (const at of key.split(' ').map(Number)) merged[at] = words[at]!.charCodeAt(0) === 32 ? ` ${open}` : open
+    for (const at of key.split(' ').map(Number)) merged[at] = opened(words[at]!, open)
     return merged
   }
   return undefined
@@ -95,6 +103,9 @@ function onlyDifference(words: readonly string[], others: readonly string[]): nu
 
 function needed(words: readonly string[], at: number, found: ReadonlySet<string>): number {
   const some = [...found]
+  // What stands before an equals sign is the name of a value.
+  if (words[at + 1] === '=') return enough.first
+  if (some.every(word => units.test(word))) return isValue(words[at - 1] ?? '') ? enough.digits : enough.prose
   if (some.every(word => /\d/.test(word) || isValue(word))) return enough.digits
   if (some.some(isValue)) return enough.typed
   if (at === 0) return enough.first
@@ -102,6 +113,9 @@ function needed(words: readonly string[], at: number, found: ReadonlySet<string>
   if (/^ ?user$/i.test(before)) return enough.digits
   return enough.prose
 }
+
+/** A word of letters alone, or the name of a state: RUNNING, TASK_ABORT. */
+const isProse = (word: string): boolean => /^ ?(?:[A-Za-z]+|[A-Z_]+)$/.test(word)
 
 function isWord(word: string): boolean {
   for (let at = 0; at < word.length; at++) {

@@ -195,10 +195,14 @@ function isHost(text: string, start: number, end: number, port: boolean): boolea
   for (let at = label; at < end; at++) if (!isLower(text.charCodeAt(at))) return false
   const top = text.slice(label, end)
   if (port) return !source.has(top)
-  return domains.has(top) || (top.length === 2 && labels > 2 && !source.has(top))
+  // Names such as com.example.app begin with what a host name ends in.
+  if (domains.has(text.slice(start, text.indexOf('.', start)))) return false
+  if (domains.has(top)) return true
+  if (top.length !== 2 || labels < 3) return false
+  return !source.has(top) || domains.has(text.slice(text.lastIndexOf('.', label - 2) + 1, label - 1))
 }
 
-/** Gives words cut at . - + @ # $ % & and at what is not ASCII; variable pieces that a dot or hyphen joins are one. */
+/** Gives words cut at . - + @ # $ % & / and at what is not ASCII; variable pieces that a dot or hyphen joins are one. */
 function split(text: string, start: number, end: number, sink: Sink): void {
   let from = start
   let constant = start
@@ -333,6 +337,6 @@ const isLower = (code: number): boolean => code > 96 && code < 123
 const isLetter = (code: number): boolean => (code > 96 && code < 123) || (code > 64 && code < 91)
 const isHex = (code: number): boolean => isDigit(code) || (code > 96 && code < 103) || (code > 64 && code < 71)
 const isSign = (code: number): boolean => code === 45 || code === 43
-// . - + @ # $ % & and all that is not ASCII
+// . - + @ # $ % & / and all that is not ASCII
 const isSplit = (code: number): boolean =>
-  code === 46 || code === 45 || code === 43 || code === 64 || (code > 34 && code < 39) || code > 127
+  (code > 44 && code < 48) || code === 43 || code === 64 || (code > 34 && code < 39) || code > 127
