@@ -193,7 +193,7 @@ const days = '(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?'
 const months = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*'
 // Fri Jun 17 07:07:00 2005; Tue, 05 Nov 1994 08:15:30 GMT; 1994-11-05T13:15:30Z
 const date = new RegExp(
-  `${days}(?:${months} +\\d\\d?,?(?: \\d{4})? ${clock}(?: \\d{4})?|\\d\\d? ${months} \\d{4} ${clock})|(?:\\d{4}-\\d\\d-\\d\\d|\\d{4}/\\d\\d/\\d\\d|\\d\\d/\\d\\d/\\d{4})(?:[T ]${clock})?`,
+  `${days}(?:${months} +\\d\\d?,?(?: \\d{4})? ${clock}(?: \\d{4})?|\\d\\d? ${months} \\d{4} ${clock})|\\d\\d/${months}/\\d{4}:\\d\\d:\\d\\d:\\d\\d${zone}|(?:\\d{4}-\\d\\d-\\d\\d|\\d{4}/\\d\\d/\\d\\d|\\d\\d/\\d\\d/\\d{4})(?:[T ]${clock})?`,
   'y',
 )
 

@@ -80,8 +80,9 @@ const whole = (start: number, end: number, kind: Kind, sink: Sink): number => {
 /** What begins with a slash: the double one after a scheme stays, the rest is a path. */
 function slashed(text: string, start: number, end: number, sink: Sink): number {
   if (text.charCodeAt(start + 1) !== 47) {
-    const last = lastPart(text, start, end)
+    const last = queryEnd(text, start, lastPart(text, start, end))
     sink.add(start, last, 'path')
+    if (last > end) return last
     if (last < end) sink.add(last, end, undefined)
     return end
   }
@@ -93,8 +94,18 @@ function slashed(text: string, start: number, end: number, sink: Sink): number {
     last = end + 1 + digitsFrom(text, end + 1, text.length)
     if (text.charCodeAt(last) !== 47) last = end
     else while (last < text.length && isInUrl(text.charCodeAt(last))) last++
-  }
+  } else last = queryEnd(text, start, end)
   sink.add(start + 2, last, 'host')
+  return last
+}
+
+/** Where a path ends whose query goes on over equals signs. */
+function queryEnd(text: string, start: number, end: number): number {
+  if (text.charCodeAt(end) !== 61) return end
+  const mark = text.indexOf('?', start)
+  if (mark < 0 || mark > end) return end
+  let last = end
+  while (last < text.length && isInUrl(text.charCodeAt(last))) last++
   return last
 }
 
@@ -229,6 +240,7 @@ function split(text: string, start: number, end: number, sink: Sink): void {
       } else kind = 'id'
       constant = at
     } else if (open >= 0 && at > from) {
+      if (at === end && isPodSuffix(text, from, end)) constant = end
       sink.add(open, constant, kind)
       open = -1
     }
@@ -279,6 +291,11 @@ function pieceKind(text: string, start: number, end: number, first: boolean): Ki
   // v2, v1.0
   if (first && (text.charCodeAt(start) | 32) === 118 && letters === 1 && text.charCodeAt(end) === 46) return 'number'
   return undefined
+}
+
+/** Whether this is what Kubernetes puts behind a pod's name: a hyphen and five of its own letters. */
+function isPodSuffix(text: string, start: number, end: number): boolean {
+  return end - start === 5 && text.charCodeAt(start - 1) === 45 && /^[bcdfghjklmnpqrstvwxz]{5}$/.test(text.slice(start, end))
 }
 
 /** Whether a UUID begins here. */
