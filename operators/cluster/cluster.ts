@@ -4,7 +4,8 @@ import { maskSecrets } from '../mask.ts'
 import { defineOperator, type Event, type Step } from '../operator.ts'
 import type { LogLine, Pattern, PatternedLine } from '../signal.ts'
 import { Scan } from './scan.ts'
-import { type PatternState, Tree, templateOf } from './tree.ts'
+import { fitsLine, type PatternState, Tree, templateOf } from './tree.ts'
+import { isOpen, value } from './variability.ts'
 
 export interface ClusterState {
   /** Lines seen. */
@@ -37,15 +38,17 @@ const Config = z.strictObject({
   maxBirths: z
     .int()
     .min(1)
-    .default(500)
-    .describe('New patterns per service and minute of event time; over it, unknown lines get the pattern <*>.'),
+    .default(1_000)
+    .describe(
+      'Unknown lines looked into per service and minute of event time; over it, unknown lines get the pattern <*>.',
+    ),
 })
 type Config = z.output<typeof Config>
 
 /** What belongs to a state and is made anew from it after a restart. */
 interface Known {
   readonly tree: Tree
-  /** Patterns by the key of lines they were given to. Emptied when it is full, or a pattern goes or widens. */
+  /** Patterns without open places by the key of their lines: most lines are known by it. Emptied when a pattern goes. */
   readonly lines: Map<number, PatternState>
 }
 
@@ -96,16 +99,17 @@ export const cluster = defineOperator({
         const body = maskSecrets(event.value.body)
         scan.read(body)
         const told: Pattern[] = []
-        let pattern = known.lines.get(scan.key)
+        const { key } = scan
+        let pattern = known.lines.get(key)
+        if (pattern === undefined || !fitsLine(pattern.words, scan)) pattern = known.tree.findOpen(scan)
         if (pattern === undefined) {
           pattern = assign(config, state, known, event, scan.tokens(), body, told)
-          known.lines.set(scan.key, pattern)
-          if (known.lines.size > 4 * config.maxPatterns) known.lines.clear()
+          if (!pattern.words.some(isOpen)) known.lines.set(key, pattern)
         }
         pattern.used = ++state.lines
         if (told.length > 0) forget(config, state, known)
         const line: PatternedLine = { ...event.value, type: 'line', body, pattern: pattern.id }
-        return [state, [...told, line]]
+        return [state, told.length === 0 ? [line] : [...told, line]]
       },
     }
   },
@@ -128,14 +132,25 @@ function assign(
   const { tree } = known
   const found = tree.find(words)
   if (found !== undefined) return found
+  const flood = isFlood(config, state, tree, event.time, words.length)
   const example = body.length > maxExample ? `${body.slice(0, maxExample)}…` : body
   const tell = (pattern: PatternState, into?: string, id = pattern.id): void => {
     const { version, severity, firstSeen } = pattern
     const { environment, service } = event.value
-    const told_: Pattern = { type: 'pattern', environment, service, pattern: id, version, template: pattern.template, severity, example, firstSeen }
+    const told_: Pattern = {
+      type: 'pattern',
+      environment,
+      service,
+      pattern: id,
+      version,
+      template: pattern.template,
+      severity,
+      example,
+      firstSeen,
+    }
     told.push(into === undefined ? told_ : { ...told_, into })
   }
-  const merge = tree.merge(words)
+  const merge = flood ? undefined : tree.merge(words)
   if (merge !== undefined) {
     const [first, ...others] = merge.patterns.sort((a, b) => a.firstSeen - b.firstSeen || (a.id < b.id ? -1 : 1))
     for (const pattern of merge.patterns) tree.remove(pattern)
@@ -154,7 +169,7 @@ function assign(
     known.lines.clear()
     return first!
   }
-  const candidate = bear(config, state, tree, event, words)
+  const candidate = bear(event, flood ? [value] : words)
   const before = state.patterns[candidate.id]
   if (before !== undefined) return before
   state.patterns[candidate.id] = candidate
@@ -163,26 +178,22 @@ function assign(
   return candidate
 }
 
-/** A pattern for words that are like none known: their own, or `<*>` if unknown lines come in floods. */
-function bear(config: Config, state: ClusterState, tree: Tree, { time, value }: Event<LogLine>, given: string[]): PatternState {
+/** Whether unknown lines come in such numbers that they are not looked into any more. */
+function isFlood(config: Config, state: ClusterState, tree: Tree, time: number, length: number): boolean {
   const minute = Math.floor(time / minuteLength)
   if (minute !== state.minute) {
     state.minute = minute
     state.births = 0
   }
-  const flood = state.births >= config.maxBirths || tree.sizeOf(given.length) >= config.maxSiblings
-  if (!flood) state.births++
-  const words = flood ? ['<*>'] : given
+  if (state.births >= config.maxBirths || tree.sizeOf(length) >= config.maxSiblings) return true
+  state.births++
+  return false
+}
+
+function bear({ time, value }: Event<LogLine>, words: string[]): PatternState {
   const template = templateOf(words)
-  return {
-    id: identify(value.environment, value.service, template),
-    template,
-    words,
-    version: 1,
-    severity: value.severity,
-    firstSeen: time,
-    used: 0,
-  }
+  const id = identify(value.environment, value.service, template)
+  return { id, template, words, version: 1, severity: value.severity, firstSeen: time, used: 0 }
 }
 
 /** Keeps at most `maxPatterns`: a tenth is forgotten at once, so that a service over the limit does not sort for each line. */

@@ -18,8 +18,7 @@ export class Scan implements Sink {
   readonly gaps: Uint8Array
   readonly #most: number
   #gap = 0
-  #low = 0
-  #high = 0
+  #hash = 0
 
   /** @param most parts of a line that are looked at; the rest counts as one variable */
   constructor(most: number) {
@@ -30,20 +29,22 @@ export class Scan implements Sink {
     this.gaps = new Uint8Array(most + 1)
   }
 
-  /** A number of 53 bits that is the same for lines that differ in their variables alone. */
+  /** A small number that is the same for lines that differ in their values alone, and seldom for others. */
   get key(): number {
-    return (this.#high >>> 0) * 0x200000 + (this.#low >>> 11)
+    return (this.#hash ^ (this.#hash >>> 15)) & 0x3fffffff
   }
 
   /** The parts as words of a template; one after white space begins with a space, a variable is `<*>`. */
   tokens(): string[] {
     const tokens: string[] = []
-    for (let at = 0; at < this.count; at++) {
-      const kind = this.kinds[at]!
-      const word = kind === 0 ? this.text.slice(this.starts[at]!, this.ends[at]!) : kind === 2 ? weak : value
-      tokens.push(this.gaps[at] === 1 && at > 0 ? ` ${word}` : word)
-    }
+    for (let at = 0; at < this.count; at++) tokens.push(this.word(at))
     return tokens
+  }
+
+  word(at: number): string {
+    const kind = this.kinds[at]!
+    const word = kind === 0 ? this.text.slice(this.starts[at]!, this.ends[at]!) : kind === 2 ? weak : value
+    return this.gaps[at] === 1 && at > 0 ? ` ${word}` : word
   }
 
   /** Reads a line. Of a text of several lines, a stack trace say, the first that is not blank speaks for all. */
@@ -51,8 +52,7 @@ export class Scan implements Sink {
     this.text = text
     this.count = 0
     this.#gap = 0
-    this.#low = 0x811c9dc5
-    this.#high = 0x2c1b3c6d
+    this.#hash = 0x811c9dc5
     const length = text.length
     let at = 0
     while (at < length && this.count < this.#most) {
@@ -84,21 +84,16 @@ export class Scan implements Sink {
     this.ends[at] = end
     this.gaps[at] = this.#gap
     this.kinds[at] = kind === undefined ? 0 : kind === 'name' ? 2 : 1
-    let low = Math.imul(this.#low ^ (this.#gap + 1), 0x01000193)
-    let high = Math.imul(this.#high ^ (this.#gap + 3), 0x5bd1e995)
+    let hash = Math.imul(this.#hash ^ (this.#gap + 1), 0x01000193)
     if (kind === undefined) {
       for (let place = start; place < end; place++) {
         const code = this.text.charCodeAt(place)
-        low = Math.imul(low ^ code, 0x01000193)
-        high = Math.imul(high ^ code, 0x5bd1e995)
-        high ^= high >>> 15
+        hash = Math.imul(hash ^ code, 0x01000193)
       }
     } else {
-      low = Math.imul(low ^ this.kinds[at]!, 0x01000193)
-      high = Math.imul(high ^ this.kinds[at]!, 0x5bd1e995)
+      hash = Math.imul(hash ^ this.kinds[at]!, 0x01000193)
     }
-    this.#low = low
-    this.#high = high ^ (high >>> 13)
+    this.#hash = hash
     this.#gap = 0
   }
 
@@ -147,43 +142,71 @@ export class Scan implements Sink {
   #word(start: number): number {
     const { text } = this
     const length = text.length
+    let hash = Math.imul(this.#hash ^ (this.#gap + 1), 0x01000193)
     let at = start
     let plain = true
+    let digits = 0
     for (; at < length; at++) {
       const code = text.charCodeAt(at)
-      if ((code > 96 && code < 123) || (code > 64 && code < 91)) continue
-      if (code <= 32 || isDelimiter(code)) break
-      plain = false
+      if (code > 127 || classOf[code] === other) plain = false
+      else if (classOf[code] === digit) digits++
+      else if (classOf[code] === end) break
+      hash = Math.imul(hash ^ code, 0x01000193)
     }
-    if (at - start > LONGEST_WORD) {
+    const size = at - start
+    if (size > LONGEST_WORD) {
       this.add(start, at, 'text')
       return at
     }
-    const short = at - start
-    if (plain && (short === 3 || short > 5) && isDayOrMonth(text, start)) {
-      const end = dateEnd(text, start)
-      if (end > 0) {
-        this.add(start, end, 'time')
-        return end
+    const next = text.charCodeAt(at)
+    if (plain && (next !== 58 || size > 4 || !isJoinable(text.charCodeAt(at + 1)))) {
+      if (digits === size) {
+        this.add(start, at, 'number')
+        return at
+      }
+      if (digits === 0) {
+        if ((size === 3 || size > 5) && isDayOrMonth(text, start)) {
+          const last = dateEnd(text, start)
+          if (last > 0) {
+            this.add(start, last, 'time')
+            return last
+          }
+        }
+        if ((size === 4 || size === 5) && wordKind(text, start, at) !== undefined) this.add(start, at, 'name')
+        else this.#constant(start, at, hash)
+        return at
       }
     }
-    if (short === 1 && text.charCodeAt(at) === 58 && text.charCodeAt(at + 1) === 92) {
-      while (at < length && text.charCodeAt(at) > 32 && !isQuote(text.charCodeAt(at))) at++
+    return this.#mixed(start, at, next)
+  }
+
+  /** A word of letters and other characters. */
+  #mixed(start: number, end: number, next: number): number {
+    const { text } = this
+    if (next === 58 && end - start === 1 && text.charCodeAt(end + 1) === 92) {
+      let at = end
+      while (at < text.length && text.charCodeAt(at) > 32 && !isQuote(text.charCodeAt(at))) at++
       this.add(start, at, 'path')
       return at
     }
-    if (plain && !(short < 5 && short > 1 && text.charCodeAt(at) === 58 && isHexDigit(text.charCodeAt(at + 1)))) {
-      this.add(start, at, short === 4 || short === 5 ? wordKind(text, start, at) : undefined)
-      return at
-    }
     if (isDigit(text.charCodeAt(start)) && isDateMark(text.charCodeAt(start + 4), text.charCodeAt(start + 2))) {
-      const end = dateEnd(text, start)
-      if (end >= at) {
-        this.add(start, end, 'time')
-        return end
+      const last = dateEnd(text, start)
+      if (last >= end) {
+        this.add(start, last, 'time')
+        return last
       }
     }
-    return pieces(text, start, at, this)
+    return pieces(text, start, end, this)
+  }
+
+  #constant(start: number, end: number, hash: number): void {
+    const at = this.count++
+    this.starts[at] = start
+    this.ends[at] = end
+    this.gaps[at] = this.#gap
+    this.kinds[at] = 0
+    this.#hash = hash
+    this.#gap = 0
   }
 }
 
@@ -212,7 +235,9 @@ function isDayOrMonth(text: string, start: number): boolean {
 
 /** Where a bound such as `1 sec` ends, 0 if there is none. */
 function boundEnd(text: string, start: number): number {
-  const found = /^\d+(?:\.\d+)? ?(?:[mun]?s|sec|secs|seconds?|min|mins|minutes?|h|hours?)\b/.exec(text.slice(start, start + 20))
+  const found = /^\d+(?:\.\d+)? ?(?:[mun]?s|sec|secs|seconds?|min|mins|minutes?|h|hours?)\b/.exec(
+    text.slice(start, start + 20),
+  )
   return found === null ? 0 : start + found[0].length
 }
 
@@ -224,6 +249,8 @@ function restatementEnd(text: string, start: number): number {
 
 /** What stands after a year, or after a day or month. */
 const isDateMark = (fourth: number, second: number): boolean => fourth === 45 || fourth === 47 || second === 47
+/** What may follow the colon of a clock, a hardware address or a drive. */
+const isJoinable = (code: number): boolean => isHexDigit(code) || code === 92
 const isQuote = (code: number): boolean => code === 34 || code === 39
 const isAddressMark = (code: number): boolean => code === 58 || code === 46
 const isWordCode = (code: number): boolean =>
@@ -233,5 +260,15 @@ const isDigit = (code: number): boolean => code > 47 && code < 58
 
 const delimiters = new Uint8Array(128)
 for (const one of '=:,;()[]{}"\'<>|!') delimiters[one.charCodeAt(0)] = 1
+
+const letter = 0
+const digit = 1
+const other = 2
+const end = 3
+const classOf = Uint8Array.from({ length: 128 }, (_, code) => {
+  if (code <= 32 || delimiters[code] === 1) return end
+  if (isDigit(code)) return digit
+  return (code | 32) > 96 && (code | 32) < 123 && code > 64 ? letter : other
+})
 
 export const isDelimiter = (code: number): boolean => code < 128 && delimiters[code] === 1

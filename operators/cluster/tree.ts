@@ -1,4 +1,4 @@
-import { isOpen, isVariable, mergedWords, open, unit, value, weak } from './variability.ts'
+import { accepts, isOpen, isPlace, isVariable, mergedWords, open, unit, value, weak } from './variability.ts'
 
 /** A pattern as it is kept: all that its tree needs is here, so that the tree can be grown again from a checkpoint. */
 export interface PatternState {
@@ -14,6 +14,17 @@ export interface PatternState {
   used: number
   /** Ids of the patterns whose place it has taken. */
   merged?: string[]
+}
+
+/** A line as it was scanned: see `Scan`. */
+interface Line {
+  readonly text: string
+  readonly count: number
+  readonly starts: Int32Array
+  readonly ends: Int32Array
+  readonly kinds: Uint8Array
+  readonly gaps: Uint8Array
+  word(at: number): string
 }
 
 /** Patterns of one number of words. */
@@ -39,6 +50,14 @@ export class Tree {
     const bucket = this.#buckets.get(words.length)
     if (bucket === undefined) return undefined
     return bucket.exact.get(keyOf(words)) ?? bucket.opened.find(pattern => fits(pattern.words, words))
+  }
+
+  /** As `find`, for a line that has not been cut into strings; patterns without open places are left out. */
+  findOpen(line: Line): PatternState | undefined {
+    const opened = this.#buckets.get(line.count)?.opened
+    if (opened === undefined) return undefined
+    for (const pattern of opened) if (fitsLine(pattern.words, line)) return pattern
+    return undefined
   }
 
   sizeOf(length: number): number {
@@ -79,7 +98,10 @@ export class Tree {
     const known = [...bucket.exact.values(), ...bucket.opened]
     let merged: string[] | undefined
     for (let widest: readonly string[] = words, rounds = 0; rounds < 4; rounds++) {
-      const next = mergedWords(widest, known.map(pattern => pattern.words))
+      const next = mergedWords(
+        widest,
+        known.map(pattern => pattern.words),
+      )
       if (next === undefined) break
       merged = next
       widest = next
@@ -99,6 +121,26 @@ function fits(pattern: readonly string[], words: readonly string[]): boolean {
   return true
 }
 
+/** The same for a line as it was scanned. */
+export function fitsLine(pattern: readonly string[], line: Line): boolean {
+  if (pattern.length !== line.count) return false
+  for (let at = 0; at < pattern.length; at++) {
+    const one = pattern[at]!
+    const gap = at > 0 ? line.gaps[at]! : 0
+    if ((one.charCodeAt(0) === 32) !== (gap === 1)) return false
+    const kind = line.kinds[at]!
+    if (one.length < gap + 4 && isPlace(one)) {
+      if (kind > 0 ? !accepts(one, kind) : !isOpen(one) || !isVariable(one, line.word(at))) return false
+      continue
+    }
+    const start = line.starts[at]!
+    if (kind > 0 || line.ends[at]! - start !== one.length - gap) return false
+    for (let place = gap; place < one.length; place++)
+      if (line.text.charCodeAt(start + place - gap) !== one.charCodeAt(place)) return false
+  }
+  return true
+}
+
 /** Of two patterns that fit a line: the more particular, then the older, for that has the same answer after a restart. */
 function precedes(a: PatternState, b: PatternState): number {
   return opened(a) - opened(b) || a.firstSeen - b.firstSeen || (a.id < b.id ? -1 : 1)
@@ -109,5 +151,10 @@ const keyOf = (words: readonly string[]): string => words.join('\u0000')
 
 /** The text of words. */
 export function templateOf(words: readonly string[]): string {
-  return words.join('').replaceAll(` ${unit}`, '').replaceAll(unit, value).replaceAll(open, value).replaceAll(weak, value)
+  return words
+    .join('')
+    .replaceAll(` ${unit}`, '')
+    .replaceAll(unit, value)
+    .replaceAll(open, value)
+    .replaceAll(weak, value)
 }

@@ -13,6 +13,13 @@ export const isOpen = (word: string): boolean => word.length < 5 && (word.endsWi
 const isValue = (word: string): boolean => word.length < 5 && word.endsWith(value)
 const isWeak = (word: string): boolean => word.length < 5 && word.endsWith(weak)
 
+/** Whether a pattern's word stands for others. */
+export const isPlace = (word: string): boolean => isValue(word) || isOpen(word) || isWeak(word)
+
+/** Whether a place takes a value of a kind as `Scan` has it: 1 known by how it is written, 2 by what it means. */
+export const accepts = (place: string, kind: number): boolean =>
+  place.endsWith(open) || (kind === 1 ? place.endsWith(value) : place.endsWith(weak))
+
 /** Whether an open place may hold a word: punctuation is structure, never a value. */
 export function isVariable(place: string, word: string): boolean {
   if ((word.charCodeAt(0) === 32) !== (place.charCodeAt(0) === 32)) return false

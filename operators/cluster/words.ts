@@ -154,7 +154,17 @@ interface Shape {
 }
 
 function shapeOf(text: string, start: number, end: number): Shape {
-  const shape = { digits: 0, dots: 0, slashes: 0, slash: 0, backslashes: 0, at: 0, hyphens: 0, splits: 0, foreign: false }
+  const shape = {
+    digits: 0,
+    dots: 0,
+    slashes: 0,
+    slash: 0,
+    backslashes: 0,
+    at: 0,
+    hyphens: 0,
+    splits: 0,
+    foreign: false,
+  }
   for (let at = start; at < end; at++) {
     const code = text.charCodeAt(at)
     if (code > 127) shape.foreign = true
@@ -184,8 +194,12 @@ function lastPart(text: string, start: number, end: number): number {
 /** Whether a colon and a port follow. */
 const hasPort = (text: string, end: number): boolean => text.charCodeAt(end) === 58 && isDigit(text.charCodeAt(end + 1))
 
-const source = new Set('c cc cpp h hpp java js ts py go rs rb php cs kt scala pl sh lua sql xml json yaml yml log txt conf'.split(' '))
-const domains = new Set('com net org edu gov mil int info biz io dev app cloud local internal lan localdomain svc'.split(' '))
+const source = new Set(
+  'c cc cpp h hpp java js ts py go rs rb php cs kt scala pl sh lua sql xml json yaml yml log txt conf'.split(' '),
+)
+const domains = new Set(
+  'com net org edu gov mil int info biz io dev app cloud local internal lan localdomain svc'.split(' '),
+)
 
 /**
  * Whether this is the name of a machine: labels of small letters, digits and hyphens with a known top domain, or with any
@@ -295,7 +309,9 @@ function pieceKind(text: string, start: number, end: number, first: boolean): Ki
 
 /** Whether this is what Kubernetes puts behind a pod's name: a hyphen and five of its own letters. */
 function isPodSuffix(text: string, start: number, end: number): boolean {
-  return end - start === 5 && text.charCodeAt(start - 1) === 45 && /^[bcdfghjklmnpqrstvwxz]{5}$/.test(text.slice(start, end))
+  return (
+    end - start === 5 && text.charCodeAt(start - 1) === 45 && /^[bcdfghjklmnpqrstvwxz]{5}$/.test(text.slice(start, end))
+  )
 }
 
 /** Whether a UUID begins here. */

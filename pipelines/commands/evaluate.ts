@@ -24,7 +24,10 @@ const patterns: Command = {
     { name: 'predictions', value: 'OUT', summary: 'Folder to write each predicted template to, one CSV per system.' },
     json,
   ],
-  examples: ['ops-agent evaluate patterns loghub-2.0', 'ops-agent evaluate patterns loghub-2.0 --json --predictions out'],
+  examples: [
+    'ops-agent evaluate patterns loghub-2.0',
+    'ops-agent evaluate patterns loghub-2.0 --json --predictions out',
+  ],
   async run(call, context) {
     const sets = readPatternSets(resolve(context.cwd, call.arguments[0]!))
     const out = call.text('predictions')

@@ -20,19 +20,20 @@ export function redrawer(template: string): (line: string, random: () => number)
   return (line, random) => {
     const found = pattern.exec(line)
     if (found === null) return line.replace(/\d/g, () => digit(random))
-    let text = ''
+    // Joined, so that the line is one flat text as it comes from a source, not a tree of its parts.
+    const texts: string[] = []
     let copied = 0
     for (let group = 2; group < found.length; group += 2) {
       const [start, end] = found.indices![group]!
-      text += line.slice(copied, start) + redraw(line.slice(start, end), random)
+      texts.push(line.slice(copied, start), redraw(line.slice(start, end), random))
       copied = end
     }
-    return text + line.slice(copied)
+    return [...texts, line.slice(copied)].join('')
   }
 }
 
 function redraw(value: string, random: () => number): string {
-  const letters = /\d/.test(value) ? /[g-zG-Z]/.test(value) ? '' : 'abcdef' : 'abcdefghijklmnopqrstuvwxyz'
+  const letters = /\d/.test(value) ? (/[g-zG-Z]/.test(value) ? '' : 'abcdef') : 'abcdefghijklmnopqrstuvwxyz'
   return value.replace(/\d|[a-z]/g, one => {
     if (one >= '0' && one <= '9') return digit(random)
     return letters === '' ? one : letters[Math.floor(random() * letters.length)]!
