@@ -45,6 +45,8 @@ before(async () => {
     ...{ example: '', severity: 17, first_seen: now },
   })
   await store.insert('log_patterns', [
+    { ...pattern(2, 'order placed'), pattern: 'c3', merged_into: 'd4' },
+    { ...pattern(5, 'order <*>'), pattern: 'd4' },
     pattern(1, 'connection refused to 10.0.0.1'),
     pattern(2, 'connection refused to <*>'),
   ])
@@ -69,6 +71,16 @@ test("the issue's query: errors and worse of the service, in five minutes", asyn
       { time: now - 3_000, service: 'checkout', body: 'card declined 100% _x' },
     ],
   })
+})
+
+test('lines of a merged pattern are counted with those of the pattern that took its place', async () => {
+  const line = (id: number, pattern: string) => ({
+    ...{ environment: 'production', service: 'orders', time: now - id, severity: 9, body: 'order', attributes: {} },
+    ...{ trace_id: '', span_id: '', origin_stream: 'orders', origin_offset: id, origin_index: 0, pattern },
+  })
+  await store.insert('log_lines', [line(1, 'c3'), line(2, 'd4'), line(3, 'd4')])
+  const { patterns } = await searchLogs(store, 'service:orders timestamp:last_5m', scope)
+  assert.deepEqual(patterns, [{ template: 'order <*>', count: 3 }])
 })
 
 test('words, phrases, other services, and, or, not', async () => {

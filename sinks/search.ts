@@ -219,11 +219,15 @@ export async function searchLogs(store: Store, query: string, scope: SearchScope
     params,
   )
   const patterns = await store.query<{ template: string; count: string }>(
-    `SELECT if(texts.template = '', lines.pattern, texts.template) AS template, lines.count AS count
-     FROM (SELECT pattern, count() AS count FROM log_lines FINAL WHERE ${where}
-           GROUP BY pattern ORDER BY count DESC, pattern LIMIT {limit:UInt32}) AS lines
-     LEFT JOIN (SELECT pattern, argMax(template, version) AS template FROM log_patterns GROUP BY pattern) AS texts
-     ON lines.pattern = texts.pattern ORDER BY count DESC, template`,
+    `WITH texts AS (SELECT pattern, argMax(template, version) AS template, argMax(merged_into, version) AS into
+                    FROM log_patterns GROUP BY pattern)
+     SELECT coalesce(nullIf(survivors.template, ''), nullIf(own.template, ''), lines.pattern) AS template,
+            sum(lines.count) AS count
+     FROM (SELECT pattern, count() AS count FROM log_lines FINAL WHERE ${where} GROUP BY pattern) AS lines
+     LEFT JOIN texts AS own ON lines.pattern = own.pattern
+     LEFT JOIN texts AS survivors ON own.into = survivors.pattern AND own.into != ''
+     GROUP BY if(own.into = '', lines.pattern, own.into), template
+     ORDER BY count DESC, template LIMIT {limit:UInt32}`,
     bound,
   )
   const examples = await store.query<{ at: string; service: string; body: string }>(

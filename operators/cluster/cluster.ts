@@ -4,7 +4,7 @@ import { maskSecrets } from '../mask.ts'
 import { defineOperator, type Event, type Step } from '../operator.ts'
 import type { LogLine, Pattern, PatternedLine } from '../signal.ts'
 import { Scan } from './scan.ts'
-import { fitsLine, type PatternState, Tree, templateOf } from './tree.ts'
+import { byAge, fitsLine, type Merger, type PatternState, Tree, templateOf } from './tree.ts'
 import { isOpen, value } from './variability.ts'
 
 export interface ClusterState {
@@ -98,18 +98,18 @@ export const cluster = defineOperator({
         }
         const body = maskSecrets(event.value.body)
         scan.read(body)
-        const told: Pattern[] = []
-        const { key } = scan
-        let pattern = known.lines.get(key)
+        let told: Pattern[] | undefined
+        let pattern = known.lines.get(scan.key)
         if (pattern === undefined || !fitsLine(pattern.words, scan)) pattern = known.tree.findOpen(scan)
         if (pattern === undefined) {
-          pattern = assign(config, state, known, event, scan.tokens(), body, told)
-          if (!pattern.words.some(isOpen)) known.lines.set(key, pattern)
+          told = []
+          pattern = assign(config, state, known, { ...event, value: { ...event.value, body } }, scan, told)
         }
         pattern.used = ++state.lines
-        if (told.length > 0) forget(config, state, known)
         const line: PatternedLine = { ...event.value, type: 'line', body, pattern: pattern.id }
-        return [state, told.length === 0 ? [line] : [...told, line]]
+        if (told === undefined) return [state, [line]]
+        forget(config, state, known)
+        return [state, [...told, line]]
       },
     }
   },
@@ -119,63 +119,70 @@ function lineOf(body: string): LogLine {
   return { type: 'log', environment: 'prod', service: 'shop', severity: 9, body, attributes: {} }
 }
 
-/** The pattern of words that no line had before: one that they fit, a new one, or one that they widen. */
+/** The pattern of a line like none before: one known under another key, one that it widens, or a new one. */
 function assign(
   config: Config,
   state: ClusterState,
   known: Known,
   event: Event<LogLine>,
-  words: string[],
-  body: string,
+  scan: Scan,
   told: Pattern[],
 ): PatternState {
-  const { tree } = known
-  const found = tree.find(words)
-  if (found !== undefined) return found
-  const flood = isFlood(config, state, tree, event.time, words.length)
-  const example = body.length > maxExample ? `${body.slice(0, maxExample)}…` : body
-  const tell = (pattern: PatternState, into?: string, id = pattern.id): void => {
-    const { version, severity, firstSeen } = pattern
-    const { environment, service } = event.value
-    const told_: Pattern = {
-      type: 'pattern',
-      environment,
-      service,
-      pattern: id,
-      version,
-      template: pattern.template,
-      severity,
-      example,
-      firstSeen,
-    }
-    told.push(into === undefined ? told_ : { ...told_, into })
+  const words = scan.words()
+  const found = known.tree.find(words)
+  if (found !== undefined) {
+    if (!found.words.some(isOpen)) known.lines.set(scan.key, found)
+    return found
   }
-  const merge = flood ? undefined : tree.merge(words)
-  if (merge !== undefined) {
-    const [first, ...others] = merge.patterns.sort((a, b) => a.firstSeen - b.firstSeen || (a.id < b.id ? -1 : 1))
-    for (const pattern of merge.patterns) tree.remove(pattern)
-    first!.words = merge.words
-    first!.template = templateOf(merge.words)
-    first!.version++
-    tell(first!)
-    for (const other of others) {
-      delete state.patterns[other.id]
-      other.template = first!.template
-      other.version++
-      tell(other, first!.id)
-      first!.merged = [...(first!.merged ?? []), other.id, ...(other.merged ?? [])]
-    }
-    tree.add(first!)
-    known.lines.clear()
-    return first!
-  }
-  const candidate = bear(event, flood ? [value] : words)
+  const flood = isFlood(config, state, known.tree, event.time, words.length)
+  const merger = flood ? undefined : known.tree.merge(words)
+  if (merger !== undefined) return merge(state, known, event, merger, told)
+  let candidate = bear(event, flood ? [value] : words)
   const before = state.patterns[candidate.id]
-  if (before !== undefined) return before
+  // Other words may have the same text: those of a line that has `<*>` in it.
+  if (before !== undefined && flood) return before
+  if (before !== undefined) candidate = { ...candidate, id: identify(candidate.id, ...words) }
   state.patterns[candidate.id] = candidate
-  tree.add(candidate)
-  tell(candidate)
+  known.tree.add(candidate)
+  if (!flood) known.lines.set(scan.key, candidate)
+  told.push(patternOf(event, candidate))
   return candidate
+}
+
+/** Makes one pattern of several: the oldest, which keeps its name. */
+function merge(
+  state: ClusterState,
+  { tree, lines }: Known,
+  event: Event<LogLine>,
+  { words, patterns }: Merger,
+  told: Pattern[],
+): PatternState {
+  const [first, ...others] = patterns.sort(byAge) as [PatternState, ...PatternState[]]
+  for (const pattern of patterns) tree.remove(pattern)
+  first.words = words
+  first.template = templateOf(words)
+  first.version++
+  const merged = { ...first.merged }
+  for (const { id, version, merged: earlier } of others) {
+    Object.assign(merged, earlier, { [id]: version })
+    delete state.patterns[id]
+  }
+  told.push(patternOf(event, first))
+  // Those that were merged before are told again, so that a reader need not follow from one to the next.
+  for (const [id, version] of Object.entries(merged)) {
+    merged[id] = version + 1
+    told.push({ ...patternOf(event, first), pattern: id, version: version + 1, into: first.id })
+  }
+  if (others.length > 0) first.merged = merged
+  tree.add(first)
+  lines.clear()
+  return first
+}
+
+function patternOf({ value }: Event<LogLine>, { id, version, template, severity, firstSeen }: PatternState): Pattern {
+  const { environment, service, body } = value
+  const example = body.length > maxExample ? `${body.slice(0, maxExample)}…` : body
+  return { type: 'pattern', environment, service, pattern: id, version, template, severity, example, firstSeen }
 }
 
 /** Whether unknown lines come in such numbers that they are not looked into any more. */
@@ -190,10 +197,10 @@ function isFlood(config: Config, state: ClusterState, tree: Tree, time: number, 
   return false
 }
 
-function bear({ time, value }: Event<LogLine>, words: string[]): PatternState {
+function bear({ time, value: line }: Event<LogLine>, words: string[]): PatternState {
   const template = templateOf(words)
-  const id = identify(value.environment, value.service, template)
-  return { id, template, words, version: 1, severity: value.severity, firstSeen: time, used: 0 }
+  const id = identify(line.environment, line.service, template)
+  return { id, template, words, version: 1, severity: line.severity, firstSeen: time, used: 0 }
 }
 
 /** Keeps at most `maxPatterns`: a tenth is forgotten at once, so that a service over the limit does not sort for each line. */

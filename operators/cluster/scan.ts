@@ -18,6 +18,9 @@ export class Scan implements Sink {
   readonly gaps: Uint8Array
   readonly #most: number
   #gap = 0
+  #full = false
+  /** The hash before the last part. */
+  #before = 0
   #hash = 0
 
   /** @param most parts of a line that are looked at; the rest counts as one variable */
@@ -35,10 +38,10 @@ export class Scan implements Sink {
   }
 
   /** The parts as words of a template; one after white space begins with a space, a variable is `<*>`. */
-  tokens(): string[] {
-    const tokens: string[] = []
-    for (let at = 0; at < this.count; at++) tokens.push(this.word(at))
-    return tokens
+  words(): string[] {
+    const words: string[] = []
+    for (let at = 0; at < this.count; at++) words.push(this.word(at))
+    return words
   }
 
   word(at: number): string {
@@ -52,6 +55,7 @@ export class Scan implements Sink {
     this.text = text
     this.count = 0
     this.#gap = 0
+    this.#full = false
     this.#hash = 0x811c9dc5
     const length = text.length
     let at = 0
@@ -65,15 +69,22 @@ export class Scan implements Sink {
         at = this.#delimiter(at, code)
       } else at = this.#word(at)
     }
-    if (at < length && text.slice(at).trim() !== '') {
-      this.#gap = 1
-      if (this.count === this.#most) this.count--
-      this.add(at, length, 'text')
+    if (this.#full || (at < length && text.slice(at).trim() !== '')) this.#rest(at)
+  }
+
+  /** What is left of the text is one value, in the last place if there is none free. */
+  #rest(start: number): void {
+    if (this.count === this.#most) {
+      this.count--
+      this.#hash = this.#before
     }
+    this.#full = false
+    this.#gap = 1
+    this.add(start, this.text.length, 'text')
   }
 
   add(start: number, end: number, kind: Kind | undefined): void {
-    if (this.count > this.#most) return
+    if (this.#isFull()) return
     if (kind !== undefined && this.#isListed()) {
       this.ends[this.count - 1] = end
       this.#gap = 0
@@ -95,6 +106,12 @@ export class Scan implements Sink {
     }
     this.#hash = hash
     this.#gap = 0
+  }
+
+  #isFull(): boolean {
+    if (this.count === this.#most) this.#full = true
+    else this.#before = this.#hash
+    return this.#full
   }
 
   #delimiter(at: number, code: number): number {
@@ -200,6 +217,7 @@ export class Scan implements Sink {
   }
 
   #constant(start: number, end: number, hash: number): void {
+    if (this.#isFull()) return
     const at = this.count++
     this.starts[at] = start
     this.ends[at] = end
@@ -210,7 +228,7 @@ export class Scan implements Sink {
   }
 }
 
-const zone = '(?: ?(?:Z|[A-Z]{3,4}|[+-]\\d\\d:?\\d\\d)(?![\\w:]))?'
+const zone = '(?: ?(?:Z|UTC|[A-Z]{2,3}T|[+-]\\d\\d:?\\d\\d)(?![\\w:]))?'
 const clock = `\\d\\d?:\\d\\d(?::\\d\\d(?:[.,]\\d+)?)?${zone}`
 const days = '(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?'
 const months = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*'

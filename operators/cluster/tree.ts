@@ -1,4 +1,16 @@
-import { accepts, isOpen, isPlace, isVariable, mergedWords, open, unit, value, weak } from './variability.ts'
+import {
+  accepts,
+  covers,
+  isOpen,
+  isPlace,
+  isVariable,
+  mergedWords,
+  open,
+  strengthened,
+  unit,
+  value,
+  weak,
+} from './variability.ts'
 
 /** A pattern as it is kept: all that its tree needs is here, so that the tree can be grown again from a checkpoint. */
 export interface PatternState {
@@ -12,8 +24,8 @@ export interface PatternState {
   readonly firstSeen: number
   /** Number of the line that last matched it. */
   used: number
-  /** Ids of the patterns whose place it has taken. */
-  merged?: string[]
+  /** Of the patterns whose place it has taken, by id, the version last told. */
+  merged?: Record<string, number>
 }
 
 /** A line as it was scanned: see `Scan`. */
@@ -25,6 +37,12 @@ interface Line {
   readonly kinds: Uint8Array
   readonly gaps: Uint8Array
   word(at: number): string
+}
+
+/** Patterns that are one, and the words of that one. */
+export interface Merger {
+  readonly words: string[]
+  readonly patterns: PatternState[]
 }
 
 /** Patterns of one number of words. */
@@ -49,7 +67,11 @@ export class Tree {
   find(words: readonly string[]): PatternState | undefined {
     const bucket = this.#buckets.get(words.length)
     if (bucket === undefined) return undefined
-    return bucket.exact.get(keyOf(words)) ?? bucket.opened.find(pattern => fits(pattern.words, words))
+    return (
+      bucket.exact.get(keyOf(words)) ??
+      bucket.exact.get(keyOf(strengthened(words))) ??
+      bucket.opened.find(pattern => fits(pattern.words, words))
+    )
   }
 
   /** As `find`, for a line that has not been cut into strings; patterns without open places are left out. */
@@ -92,34 +114,28 @@ export class Tree {
    * The patterns that are one with these words, and the words of that one: with new words the evidence may suffice that a
    * place holds a variable. `undefined`: these words stand for themselves.
    */
-  merge(words: readonly string[]): { words: string[]; patterns: PatternState[] } | undefined {
+  merge(words: readonly string[]): Merger | undefined {
     const bucket = this.#buckets.get(words.length)
     if (bucket === undefined) return undefined
     const known = [...bucket.exact.values(), ...bucket.opened]
     let merged: string[] | undefined
-    for (let widest: readonly string[] = words, rounds = 0; rounds < 4; rounds++) {
+    for (let rounds = 0; rounds < 4; rounds++) {
       const next = mergedWords(
-        widest,
+        merged ?? words,
         known.map(pattern => pattern.words),
       )
       if (next === undefined) break
       merged = next
-      widest = next
     }
-    if (merged === undefined) return undefined
-    return { words: merged, patterns: known.filter(pattern => fits(merged, pattern.words)) }
+    const widest = merged ?? [...words]
+    const patterns = known.filter(pattern => fits(widest, pattern.words))
+    return patterns.length === 0 ? undefined : { words: widest, patterns }
   }
 }
 
 /** Whether words belong to a pattern. */
-function fits(pattern: readonly string[], words: readonly string[]): boolean {
-  for (let at = 0; at < pattern.length; at++) {
-    const one = pattern[at]!
-    if (one === words[at]) continue
-    if (!isOpen(one) || !isVariable(one, words[at]!)) return false
-  }
-  return true
-}
+const fits = (pattern: readonly string[], words: readonly string[]): boolean =>
+  pattern.every((one, at) => covers(one, words[at]!))
 
 /** The same for a line as it was scanned. */
 export function fitsLine(pattern: readonly string[], line: Line): boolean {
@@ -143,8 +159,10 @@ export function fitsLine(pattern: readonly string[], line: Line): boolean {
 
 /** Of two patterns that fit a line: the more particular, then the older, for that has the same answer after a restart. */
 function precedes(a: PatternState, b: PatternState): number {
-  return opened(a) - opened(b) || a.firstSeen - b.firstSeen || (a.id < b.id ? -1 : 1)
+  return opened(a) - opened(b) || byAge(a, b)
 }
+
+export const byAge = (a: PatternState, b: PatternState): number => a.firstSeen - b.firstSeen || (a.id < b.id ? -1 : 1)
 
 const opened = (pattern: PatternState): number => pattern.words.filter(isOpen).length
 const keyOf = (words: readonly string[]): string => words.join('\u0000')

@@ -18,7 +18,18 @@ export const isPlace = (word: string): boolean => isValue(word) || isOpen(word) 
 
 /** Whether a place takes a value of a kind as `Scan` has it: 1 known by how it is written, 2 by what it means. */
 export const accepts = (place: string, kind: number): boolean =>
-  place.endsWith(open) || (kind === 1 ? place.endsWith(value) : place.endsWith(weak))
+  place.endsWith(open) || place.endsWith(value) || (kind === 2 && place.endsWith(weak))
+
+/** Words in which what is a value by its meaning alone counts as any value. */
+export const strengthened = (words: readonly string[]): readonly string[] =>
+  words.some(isWeak) ? words.map(word => (isWeak(word) ? word.replace(weak, value) : word)) : words
+
+/** Whether a pattern's word covers one of a line or of a narrower pattern. */
+export function covers(place: string, word: string): boolean {
+  if (place === word) return true
+  if (isOpen(place)) return isVariable(place, word)
+  return isWeak(word) && isValue(place) && place.length === word.length
+}
 
 /** Whether an open place may hold a word: punctuation is structure, never a value. */
 export function isVariable(place: string, word: string): boolean {
@@ -62,7 +73,7 @@ function severalDifferences(words: readonly string[], known: readonly (readonly 
     const key = places.join(' ')
     const found = groups.get(key) ?? places.map(at => new Set([words[at]!]))
     groups.set(key, found)
-    places.forEach((at, place) => found[place]!.add(others[at]!))
+    for (const [place, at] of places.entries()) found[place]!.add(others[at]!)
     sizes.set(key, (sizes.get(key) ?? 1) + 1)
   }
   for (const [key, found] of groups) {

@@ -15,7 +15,7 @@ export function seeded(seed: number): () => number {
  * its template gets other digits alone.
  */
 export function redrawer(template: string): (line: string, random: () => number) => string {
-  const parts = template.split('<*>').map(part => part.trim().split(/\s+/).map(escape).join('\\s+'))
+  const parts = template.split('<*>').map(part => part.trim().split(/\s+/).map(escaped).join('\\s+'))
   const pattern = new RegExp(`^\\s*${parts.map(part => `(${part})`).join('(.*?)')}\\s*$`, 'ds')
   return (line, random) => {
     const found = pattern.exec(line)
@@ -41,4 +41,4 @@ function redraw(value: string, random: () => number): string {
 }
 
 const digit = (random: () => number): string => String(Math.floor(random() * 10))
-const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
