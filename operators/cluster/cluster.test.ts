@@ -56,7 +56,7 @@ const bodies = fc.array(
   fc.array(word, { maxLength: 6 }).map(words => words.join(' ')),
   { maxLength: 60 },
 )
-const tight = { maxPatterns: 10, maxSiblings: 5, maxBirths: 20 }
+const tight = { maxPatterns: 10, maxBirths: 20 }
 
 test('lines of one shape have one pattern, lines of another have another', () => {
   const { lines } = drive(['connected to 10.0.0.1', 'connected to 10.0.0.2', 'disk full', 'connected to 10.0.0.3'])

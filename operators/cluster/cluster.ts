@@ -5,7 +5,7 @@ import { defineOperator, type Event, type Step } from '../operator.ts'
 import type { LogLine, Pattern, PatternedLine } from '../signal.ts'
 import { Scan } from './scan.ts'
 import { byAge, fitsLine, type Merger, type PatternState, Tree, templateOf } from './tree.ts'
-import { isOpen, value } from './variability.ts'
+import { value } from './variability.ts'
 
 export interface ClusterState {
   /** Lines seen. */
@@ -18,6 +18,8 @@ export interface ClusterState {
 
 const minuteLength = 60_000
 const maxExample = 1_000
+/** Patterns of whose end one that is merged on tells again. */
+const maxMerged = 1_000
 
 const Config = z.strictObject({
   maxPatterns: z
@@ -30,11 +32,6 @@ const Config = z.strictObject({
     .min(2)
     .default(200)
     .describe('Words and marks of punctuation of a line that are looked at; the rest counts as one.'),
-  maxSiblings: z
-    .int()
-    .min(1)
-    .default(1_000)
-    .describe('Patterns with one number of words; over it, unknown lines get the pattern <*>.'),
   maxBirths: z
     .int()
     .min(1)
@@ -131,17 +128,17 @@ function assign(
   const words = scan.words()
   const found = known.tree.find(words)
   if (found !== undefined) {
-    if (!found.words.some(isOpen)) known.lines.set(scan.key, found)
+    known.lines.set(scan.key, found)
     return found
   }
-  const flood = isFlood(config, state, known.tree, event.time, words.length)
+  const flood = isFlood(config, state, event.time)
+  const rest = flood ? known.tree.find([value]) : undefined
+  if (rest !== undefined) return rest
   const merger = flood ? undefined : known.tree.merge(words)
   if (merger !== undefined) return merge(state, known, event, merger, told)
   let candidate = bear(event, flood ? [value] : words)
-  const before = state.patterns[candidate.id]
   // Other words may have the same text: those of a line that has `<*>` in it.
-  if (before !== undefined && flood) return before
-  if (before !== undefined) candidate = { ...candidate, id: identify(candidate.id, ...words) }
+  if (state.patterns[candidate.id] !== undefined) candidate = { ...candidate, id: identify(candidate.id, ...words) }
   state.patterns[candidate.id] = candidate
   known.tree.add(candidate)
   if (!flood) known.lines.set(scan.key, candidate)
@@ -173,7 +170,7 @@ function merge(
     merged[id] = version + 1
     told.push({ ...patternOf(event, first), pattern: id, version: version + 1, into: first.id })
   }
-  if (others.length > 0) first.merged = merged
+  if (others.length > 0) first.merged = Object.fromEntries(Object.entries(merged).slice(-maxMerged))
   tree.add(first)
   lines.clear()
   return first
@@ -186,13 +183,13 @@ function patternOf({ value }: Event<LogLine>, { id, version, template, severity,
 }
 
 /** Whether unknown lines come in such numbers that they are not looked into any more. */
-function isFlood(config: Config, state: ClusterState, tree: Tree, time: number, length: number): boolean {
+function isFlood(config: Config, state: ClusterState, time: number): boolean {
   const minute = Math.floor(time / minuteLength)
   if (minute !== state.minute) {
     state.minute = minute
     state.births = 0
   }
-  if (state.births >= config.maxBirths || tree.sizeOf(length) >= config.maxSiblings) return true
+  if (state.births >= config.maxBirths) return true
   state.births++
   return false
 }
@@ -205,9 +202,8 @@ function bear({ time, value: line }: Event<LogLine>, words: string[]): PatternSt
 
 /** Keeps at most `maxPatterns`: a tenth is forgotten at once, so that a service over the limit does not sort for each line. */
 function forget(config: Config, state: ClusterState, { tree, lines }: Known): void {
-  const patterns = Object.values(state.patterns)
-  if (patterns.length <= config.maxPatterns) return
-  patterns.sort((a, b) => a.used - b.used)
+  if (tree.size <= config.maxPatterns) return
+  const patterns = Object.values(state.patterns).sort((a, b) => a.used - b.used)
   for (const pattern of patterns.slice(0, Math.ceil(config.maxPatterns / 10))) {
     tree.remove(pattern)
     delete state.patterns[pattern.id]

@@ -48,8 +48,11 @@ export interface Merger {
 /** Patterns of one number of words. */
 interface Bucket {
   readonly exact: Map<string, PatternState>
-  /** Those with open places, the most particular first. */
-  opened: PatternState[]
+  /** Those with open places by their first word, the most particular first. */
+  readonly opened: Map<string, PatternState[]>
+  /** All of them by their first word, and by all words but the first. */
+  readonly byFirst: Map<string, Set<PatternState>>
+  readonly byRest: Map<string, Set<PatternState>>
 }
 
 /**
@@ -58,56 +61,57 @@ interface Bucket {
  */
 export class Tree {
   readonly #buckets = new Map<number, Bucket>()
+  /** Patterns in it. */
+  size = 0
 
   constructor(patterns: Iterable<PatternState>) {
     for (const pattern of patterns) this.add(pattern)
   }
 
-  /** The most particular pattern that these words fit, word by word. */
+  /** The pattern without open places that these words fit. */
   find(words: readonly string[]): PatternState | undefined {
-    const bucket = this.#buckets.get(words.length)
-    if (bucket === undefined) return undefined
-    return (
-      bucket.exact.get(keyOf(words)) ??
-      bucket.exact.get(keyOf(strengthened(words))) ??
-      bucket.opened.find(pattern => fits(pattern.words, words))
-    )
+    const exact = this.#buckets.get(words.length)?.exact
+    return exact?.get(keyOf(words)) ?? exact?.get(keyOf(strengthened(words)))
   }
 
-  /** As `find`, for a line that has not been cut into strings; patterns without open places are left out. */
+  /** The most particular pattern with open places that a line fits. */
   findOpen(line: Line): PatternState | undefined {
     const opened = this.#buckets.get(line.count)?.opened
-    if (opened === undefined) return undefined
-    for (const pattern of opened) if (fitsLine(pattern.words, line)) return pattern
-    return undefined
-  }
-
-  sizeOf(length: number): number {
-    const bucket = this.#buckets.get(length)
-    return bucket === undefined ? 0 : bucket.exact.size + bucket.opened.length
+    if (opened === undefined || opened.size === 0) return undefined
+    const fitting = (pattern: PatternState): boolean => fitsLine(pattern.words, line)
+    const first = opened.get(line.kinds[0] === 0 ? line.word(0) : value)?.find(fitting)
+    const other = opened.get(open)?.find(fitting)
+    return first !== undefined && other !== undefined && precedes(other, first) < 0 ? other : (first ?? other)
   }
 
   add(pattern: PatternState): void {
     const { words } = pattern
     let bucket = this.#buckets.get(words.length)
     if (bucket === undefined) {
-      bucket = { exact: new Map(), opened: [] }
+      bucket = { exact: new Map(), opened: new Map(), byFirst: new Map(), byRest: new Map() }
       this.#buckets.set(words.length, bucket)
     }
+    this.size++
+    enter(bucket.byFirst, firstOf(words), pattern)
+    enter(bucket.byRest, restOf(words), pattern)
     if (!words.some(isOpen)) bucket.exact.set(keyOf(words), pattern)
-    else {
-      bucket.opened.push(pattern)
-      bucket.opened.sort(precedes)
-    }
+    else bucket.opened.set(firstOf(words), [...(bucket.opened.get(firstOf(words)) ?? []), pattern].sort(precedes))
   }
 
   remove(pattern: PatternState): void {
-    const bucket = this.#buckets.get(pattern.words.length)
+    const { words } = pattern
+    const bucket = this.#buckets.get(words.length)
     if (bucket === undefined) return
-    const key = keyOf(pattern.words)
-    if (bucket.exact.get(key) === pattern) bucket.exact.delete(key)
-    else bucket.opened = bucket.opened.filter(one => one !== pattern)
-    if (bucket.exact.size + bucket.opened.length === 0) this.#buckets.delete(pattern.words.length)
+    this.size--
+    leave(bucket.byFirst, firstOf(words), pattern)
+    leave(bucket.byRest, restOf(words), pattern)
+    if (!words.some(isOpen)) bucket.exact.delete(keyOf(words))
+    else {
+      const left = bucket.opened.get(firstOf(words))?.filter(one => one !== pattern) ?? []
+      if (left.length > 0) bucket.opened.set(firstOf(words), left)
+      else bucket.opened.delete(firstOf(words))
+    }
+    if (bucket.byFirst.size === 0) this.#buckets.delete(words.length)
   }
 
   /**
@@ -117,7 +121,14 @@ export class Tree {
   merge(words: readonly string[]): Merger | undefined {
     const bucket = this.#buckets.get(words.length)
     if (bucket === undefined) return undefined
-    const known = [...bucket.exact.values(), ...bucket.opened]
+    // Patterns that differ in the first word and in another are not compared: few services have them, and all pay.
+    const known = [
+      ...new Set([
+        ...(bucket.byFirst.get(firstOf(words)) ?? []),
+        ...(bucket.byFirst.get(open) ?? []),
+        ...(bucket.byRest.get(restOf(words)) ?? []),
+      ]),
+    ].sort(byAge)
     let merged: string[] | undefined
     for (let rounds = 0; rounds < 4; rounds++) {
       const next = mergedWords(
@@ -165,6 +176,26 @@ function precedes(a: PatternState, b: PatternState): number {
 export const byAge = (a: PatternState, b: PatternState): number => a.firstSeen - b.firstSeen || (a.id < b.id ? -1 : 1)
 
 const opened = (pattern: PatternState): number => pattern.words.filter(isOpen).length
+/** Under what a pattern with open places is kept: what is found there must cover the first word of a line. */
+function firstOf([first = '']: readonly string[]): string {
+  if (isOpen(first)) return open
+  return isPlace(first) ? value : first
+}
+
+const restOf = (words: readonly string[]): string => keyOf(words.slice(1))
+
+function enter(index: Map<string, Set<PatternState>>, key: string, pattern: PatternState): void {
+  const found = index.get(key)
+  if (found === undefined) index.set(key, new Set([pattern]))
+  else found.add(pattern)
+}
+
+function leave(index: Map<string, Set<PatternState>>, key: string, pattern: PatternState): void {
+  const found = index.get(key)
+  found?.delete(pattern)
+  if (found?.size === 0) index.delete(key)
+}
+
 const keyOf = (words: readonly string[]): string => words.join('\u0000')
 
 /** The text of words. */
