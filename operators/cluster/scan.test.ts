@@ -53,7 +53,8 @@ test('times and dates are one value each', () => {
 test('a size and the same size for people, a bound, a list, an empty pair of brackets', () => {
   f('1210 bytes (1.18 KB) sent', '<*> bytes sent')
   f('lifetime <1 sec', 'lifetime <*>')
-  f('blocks 1 2 3 4 5 6 7 deleted', 'blocks <*> <*> <*> <*> <*> deleted')
+  f('blocks 1 2 3 4 5 6 7 deleted', 'blocks <*> deleted')
+  f('softheader=1 2 3 4', 'softheader=<*> <*> <*> <*>')
   f('from 10.0.0.1 () by f()', 'from <*> (<*>) by f()')
 })
 

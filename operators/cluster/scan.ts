@@ -19,8 +19,10 @@ export class Scan implements Sink {
   readonly #most: number
   #gap = 0
   #full = false
-  /** The hash before the last part. */
-  #before = 0
+  /** The hash before each part. */
+  readonly #hashes: Int32Array
+  /** The part that is a list of values; -1: none. */
+  #list = -1
   #hash = 0
 
   /** @param most parts of a line that are looked at; the rest counts as one variable */
@@ -30,6 +32,7 @@ export class Scan implements Sink {
     this.ends = new Int32Array(most + 1)
     this.kinds = new Uint8Array(most + 1)
     this.gaps = new Uint8Array(most + 1)
+    this.#hashes = new Int32Array(most + 1)
   }
 
   /** A small number that is the same for lines that differ in their values alone, and seldom for others. */
@@ -56,6 +59,7 @@ export class Scan implements Sink {
     this.count = 0
     this.#gap = 0
     this.#full = false
+    this.#list = -1
     this.#hash = 0x811c9dc5
     const length = text.length
     let at = 0
@@ -76,7 +80,7 @@ export class Scan implements Sink {
   #rest(start: number): void {
     if (this.count === this.#most) {
       this.count--
-      this.#hash = this.#before
+      this.#hash = this.#hashes[this.count]!
     }
     this.#full = false
     this.#gap = 1
@@ -85,7 +89,7 @@ export class Scan implements Sink {
 
   add(start: number, end: number, kind: Kind | undefined): void {
     if (this.#isFull()) return
-    if (kind !== undefined && this.#isListed()) {
+    if (kind !== undefined && this.#gap === 1 && this.#isListed()) {
       this.ends[this.count - 1] = end
       this.#gap = 0
       return
@@ -110,7 +114,7 @@ export class Scan implements Sink {
 
   #isFull(): boolean {
     if (this.count === this.#most) this.#full = true
-    else this.#before = this.#hash
+    else this.#hashes[this.count] = this.#hash
     return this.#full
   }
 
@@ -148,12 +152,16 @@ export class Scan implements Sink {
     return at + 1
   }
 
-  /** A list of values that goes on and on is one value. */
+  /** Whether this value goes on a list: five values on end are one, and all that follow. */
   #isListed(): boolean {
     const { count, kinds, gaps } = this
-    if (count < 5 || this.#gap === 0) return false
-    for (let at = count - 1; at > count - 5; at--) if (kinds[at] === 0 || gaps[at] === 0) return false
-    return kinds[count - 5] !== 0
+    if (this.#list === count - 1 && count > 0) return true
+    if (count < 4 || kinds[count - 4] !== 1) return false
+    for (let at = count - 3; at < count; at++) if (kinds[at] !== 1 || gaps[at] === 0) return false
+    this.count -= 3
+    this.#hash = this.#hashes[this.count]!
+    this.#list = this.count - 1
+    return true
   }
 
   #word(start: number): number {

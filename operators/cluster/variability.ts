@@ -38,7 +38,7 @@ export function isVariable(place: string, word: string): boolean {
 }
 
 /** Different words in one place, all else equal, from which on it is a variable. */
-const enough = { digits: 2, typed: 3, prose: 5, several: 4, first: 20 }
+const enough = { digits: 2, typed: 2, prose: 5, several: 4, first: 20 }
 
 /**
  * Words with `<?>` in the places that are shown to be variable by how the known ones differ from them; `undefined`: none

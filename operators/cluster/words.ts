@@ -102,8 +102,9 @@ function slashed(text: string, start: number, end: number, sink: Sink): number {
 /** Where a path ends whose query goes on over equals signs. */
 function queryEnd(text: string, start: number, end: number): number {
   if (text.charCodeAt(end) !== 61) return end
-  const mark = text.indexOf('?', start)
-  if (mark < 0 || mark > end) return end
+  let mark = start
+  while (mark < end && text.charCodeAt(mark) !== 63) mark++
+  if (mark === end) return end
   let last = end
   while (last < text.length && isInUrl(text.charCodeAt(last))) last++
   return last
