@@ -28,7 +28,7 @@ test('addresses, hosts and ports', () => {
 
 test('identifiers: of hexadecimal digits, with prefixes, of machines and pods', () => {
   f('id 6f1ed002-ab55-419b-a3f4-b0d1f8a4e1c2.', 'id <*>.')
-  f('commit 3b1aac9f at 0x7fff', 'commit <*> at <*>')
+  f('commit 3b1aac9f at 0x7fff, ffffffff', 'commit <*> at <*>, <*>')
   f('blk_-6952295868487656571 of job_1445144423722_0020Job', '<*> of <*>')
   f('generating core.63 on R02-M1-N0', 'generating core.<*> on <*>')
   f('jetty-6.1.26, v1.2.3', 'jetty-<*>, <*>')

@@ -197,7 +197,8 @@ export class Scan implements Sink {
             return last
           }
         }
-        if ((size === 4 || size === 5) && wordKind(text, start, at) !== undefined) this.add(start, at, 'name')
+        if ((size === 8 || size === 16) && isHexWord(text, start, at)) this.add(start, at, 'hex')
+        else if ((size === 4 || size === 5) && wordKind(text, start, at) !== undefined) this.add(start, at, 'name')
         else this.#constant(start, at, hash)
         return at
       }
@@ -277,6 +278,12 @@ function restatementEnd(text: string, start: number): number {
 const isDateMark = (fourth: number, second: number): boolean => fourth === 45 || fourth === 47 || second === 47
 /** What may follow the colon of a clock, a hardware address or a drive. */
 const isJoinable = (code: number): boolean => isHexDigit(code) || code === 92
+/** Eight letters from a to f are a register, no word: ffffffff. */
+function isHexWord(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (!isHexDigit(text.charCodeAt(at))) return false
+  return true
+}
+
 const isQuote = (code: number): boolean => code === 34 || code === 39
 const isAddressMark = (code: number): boolean => code === 58 || code === 46
 const isWordCode = (code: number): boolean =>

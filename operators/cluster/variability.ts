@@ -63,7 +63,10 @@ export function mergedWords(words: readonly string[], known: readonly (readonly 
 
 const opened = (word: string, place: string): string => (word.charCodeAt(0) === 32 ? ` ${place}` : place)
 
-/** Lines that differ in the same two or three places, in each of them all from one another. */
+/** Words of which, in each place where lines differ, so large a share must differ from one another. */
+const mostlyOther = 0.6
+
+/** Lines that differ in the same two or three places, in each of them most from one another. */
 function severalDifferences(words: readonly string[], known: readonly (readonly string[])[]): string[] | undefined {
   const groups = new Map<string, Set<string>[]>()
   const sizes = new Map<string, number>()
@@ -78,8 +81,8 @@ function severalDifferences(words: readonly string[], known: readonly (readonly 
   }
   for (const [key, found] of groups) {
     const size = sizes.get(key)!
-    const needed = found.some(words => [...words].some(isProse)) ? enough.first : enough.several
-    if (size < needed || found.some(words => words.size < size)) continue
+    const needed = found.some(isMostlyProse) ? enough.first : enough.several
+    if (size < needed || found.some(words => words.size < mostlyOther * size)) continue
     const merged = [...words]
     for (const at of key.split(' ').map(Number)) merged[at] = opened(words[at]!, open)
     return merged
@@ -134,6 +137,8 @@ function needed(words: readonly string[], at: number, found: ReadonlySet<string>
 
 /** A word of letters alone, or the name of a state: RUNNING, TASK_ABORT. */
 const isProse = (word: string): boolean => /^ ?(?:[A-Za-z]+|[A-Z_]+)$/.test(word)
+
+const isMostlyProse = (words: ReadonlySet<string>): boolean => 2 * [...words].filter(isProse).length > words.size
 
 function isWord(word: string): boolean {
   for (let at = 0; at < word.length; at++) {
