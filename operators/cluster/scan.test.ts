@@ -32,6 +32,7 @@ test('identifiers: of hexadecimal digits, with prefixes, of machines and pods', 
   f('blk_-6952295868487656571 of job_1445144423722_0020Job', '<*> of <*>')
   f('generating core.63 on R02-M1-N0', 'generating core.<*> on <*>')
   f('jetty-6.1.26, v1.2.3', 'jetty-<*>, <*>')
+  f('5.4-1+deb11u1 and 2.3-rc1.', '<*> and <*>.')
   f('pod web-6d4b75cb6d-bcdfg up', 'pod web-<*> up')
 })
 

@@ -198,12 +198,11 @@ function leave(index: Map<string, Set<PatternState>>, key: string, pattern: Patt
 
 const keyOf = (words: readonly string[]): string => words.join('\u0000')
 
-/** The text of words. */
+/** The text of words. Values with nothing, or a dot alone, between them are one. */
 export function templateOf(words: readonly string[]): string {
-  return words
-    .join('')
-    .replaceAll(` ${unit}`, '')
-    .replaceAll(unit, value)
+  const text = words.join('').replaceAll(` ${unit}`, '').replaceAll(unit, value)
+  return text
     .replaceAll(open, value)
     .replaceAll(weak, value)
+    .replaceAll(/<\*>(?:\.?<\*>)+/g, value)
 }

@@ -63,6 +63,8 @@ export function pieces(text: string, start: number, end: number, sink: Sink): nu
   }
   if (shape.slashes === 0 && shape.hyphens > 0 && shape.digits > 0 && (hasPort(text, end) || isCode(text, start, end)))
     return whole(start, end, 'id', sink)
+  if (shape.slashes + shape.splits === 0 && isDigit(first) && isVersion(text, start, last))
+    return rest(start, last, end, 'id', sink)
   if (shape.digits === 0 && !shape.foreign) {
     if (shape.splits === 0) sink.add(start, end, undefined)
     else split(text, start, end, sink)
@@ -122,6 +124,30 @@ function isIp(text: string, start: number, end: number): boolean {
     else if (!isDigit(code)) return false
   }
   return dots === 3
+}
+
+/** A version such as 5.4-1+deb11u1: it begins with a digit and goes on with others after a letter. */
+function isVersion(text: string, start: number, end: number): boolean {
+  let letters = false
+  let joints = 0
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (isDigit(code)) {
+      if (letters && joints > 0) return true
+    } else if (isLetter(code)) letters = true
+    else if (code === 46 || code === 45 || code === 43 || code === 126) {
+      joints++
+      if (code === 43 && isDigit(text.charCodeAt(at + 1))) return true
+    } else return false
+  }
+  return false
+}
+
+/** A value, and the full stops after it. */
+function rest(start: number, last: number, end: number, kind: Kind, sink: Sink): number {
+  sink.add(start, last, kind)
+  if (last < end) sink.add(last, end, undefined)
+  return end
 }
 
 /** A code such as R25-M1-N2: pieces of letters and digits, two of them with both. */
