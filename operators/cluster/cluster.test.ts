@@ -204,3 +204,22 @@ test('names of several classes at once, but never states, are variables', () => 
   const states = ['NEW to SCHEDULED', 'SCHEDULED to RUNNING', 'RUNNING to DONE', 'DONE to GONE']
   assert.equal(new Set(drive(states.map(one => `task went from ${one} now`)).templates).size, 4)
 })
+
+test('a JSON body is clustered by its message and stays whole; one without a message is a line like others', () => {
+  const { lines, templates } = drive([
+    '{"level":"info","user":"anna","msg":"order 7 placed"}',
+    '{"msg":"order 8 placed with password=hunter2","trace":{"id":1}}',
+    'order 9 placed',
+    '{"level":"info","n":1}',
+    '{"msg": broken}',
+  ])
+  assert.deepEqual(templates, [
+    'order <*> placed',
+    'order <*> placed with password=<secret>',
+    'order <*> placed',
+    '{"level":"info","n":<*>}',
+    '{"msg": broken}',
+  ])
+  assert.equal(lines[0]!.body, '{"level":"info","user":"anna","msg":"order 7 placed"}')
+  assert.doesNotMatch(JSON.stringify(lines), /hunter/)
+})

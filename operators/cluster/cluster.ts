@@ -3,6 +3,7 @@ import { identify } from '../identity.ts'
 import { maskSecrets } from '../mask.ts'
 import { defineOperator, type Event, type Step } from '../operator.ts'
 import type { LogLine, Pattern, PatternedLine } from '../signal.ts'
+import { messageOf } from './message.ts'
 import { Scan } from './scan.ts'
 import { byAge, fitsLine, type Merger, type PatternState, Tree, templateOf } from './tree.ts'
 import { value } from './variability.ts'
@@ -55,9 +56,9 @@ interface Known {
  * it is the same wherever the same lines are read. Secrets are masked first: neither the line it gives on, nor the
  * template, nor the example has them.
  *
- * Lines of one shape (equal but for values: numbers, addresses, paths...) are one pattern from the start. Where patterns
- * differ in one word alone, and in as many words as no list of constants has, that place is a variable: the oldest
- * takes the place of the others, and each of those says so with `into`.
+ * A body that is a JSON object is clustered by its message. Lines of one shape (equal but for values: numbers, addresses,
+ * paths...) are one pattern from the start. Where patterns differ in one word alone, and in more words than lists of
+ * constants have, that place is a variable: the oldest takes the place of the others, and each of those says so with `into`.
  */
 export const cluster = defineOperator({
   name: 'cluster',
@@ -94,7 +95,8 @@ export const cluster = defineOperator({
           ofStates.set(state, known)
         }
         const body = maskSecrets(event.value.body)
-        scan.read(body)
+        const message = messageOf(event.value.body)
+        scan.read(message === undefined ? body : maskSecrets(message))
         let told: Pattern[] | undefined
         let pattern = known.lines.get(scan.key)
         if (pattern === undefined || !fitsLine(pattern.words, scan)) pattern = known.tree.findOpen(scan)
