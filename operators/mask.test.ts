@@ -59,3 +59,19 @@ test('masking twice changes nothing more', () => {
     }),
   )
 })
+
+test('a secret is found whatever stands around it', () => {
+  const secret = fc.constantFrom(
+    ...['PassWord=hunter2x', 'api-key: k3y', 'Cookie=abc', 'xoxb-0123456789abcdefgh', 'sk_live_0123456789abcdef'],
+    ...['Bearer abc.def-123456', 'AKIAIOSFODNN7EXAMPLE', 'ASIAIOSFODNN7EXAMPLE', 'glpat-0123456789abcdefghij'],
+    ...['rnd_0123456789abcdefgh', 'AIza0123456789abcdefgh', 'eyJhbGciOi.eyJzdWIi', 'ghs_0123456789abcdefghij'],
+    ...['amqp://a:s3cr3t@h', 'Authorization=abcdefgh', 'credential: abc', 'sk-0123456789abcdefgh', 'pwd=abcdef'],
+    ...['4111 1111 1111 1111', '4111-1111-1111-1111', '4111111111111111'],
+  )
+  const around = fc.string({ unit: fc.constantFrom(...'ab1 .-_x'), maxLength: 20 })
+  fc.assert(
+    fc.property(around, secret, around, (before, given, after) => {
+      assert.match(maskSecrets(`${before} x, ${given}, ${after}`), /<secret>|<card>/)
+    }),
+  )
+})

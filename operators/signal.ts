@@ -54,7 +54,7 @@ export type Telemetry = z.output<typeof Telemetry>
 export const PatternedLine = LogLine.extend({ type: z.literal('line'), pattern: z.string() })
 export type PatternedLine = z.output<typeof PatternedLine>
 
-/** A log pattern at one version of its life: born, or widened by a line that differed in one more place. */
+/** A log pattern at one version of its life: born, widened by a line that differed in one more place, or merged. */
 export const Pattern = z.object({
   type: z.literal('pattern'),
   ...Place,
@@ -67,6 +67,8 @@ export const Pattern = z.object({
   /** A line of it, secrets masked. */
   example: z.string(),
   firstSeen: z.number(),
+  /** The pattern that has taken this one's place: later lines have that one's id. Absent: it stands for itself. */
+  into: z.string().optional(),
 })
 export type Pattern = z.output<typeof Pattern>
 

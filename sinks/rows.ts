@@ -36,8 +36,9 @@ export function logLineRow(event: Event<PatternedLine>): Row {
 
 /** For `log_patterns`. */
 export function patternRow({ value }: Event<Pattern>): Row {
-  const { environment, service, pattern, version, template, example, severity, firstSeen } = value
-  return { environment, service, pattern, version, template, example, severity, first_seen: Math.floor(firstSeen) }
+  const { environment, service, pattern, version, template, example, severity, firstSeen, into } = value
+  const row = { environment, service, pattern, version, template, example, severity, merged_into: into ?? '' }
+  return { ...row, first_seen: Math.floor(firstSeen) }
 }
 
 /** For `log_counts`. */

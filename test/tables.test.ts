@@ -75,10 +75,18 @@ const line: fc.Arbitrary<PatternedLine> = fc.record(
   },
   { requiredKeys: ['type', 'environment', 'service', 'severity', 'body', 'attributes', 'pattern'] },
 )
-const pattern: fc.Arbitrary<Pattern> = fc.record({
-  ...{ type: fc.constant('pattern'), ...place, pattern: name, version: fc.integer({ min: 1, max: 100 }) },
-  ...{ template: text, severity, example: text, firstSeen: time },
-})
+const pattern: fc.Arbitrary<Pattern> = fc.record(
+  {
+    ...{ type: fc.constant('pattern'), ...place, pattern: name, version: fc.integer({ min: 1, max: 100 }) },
+    ...{ template: text, severity, example: text, firstSeen: time, into: name },
+  },
+  {
+    requiredKeys: [
+      ...(['type', 'environment', 'service', 'pattern', 'version'] as const),
+      ...(['template', 'severity', 'example', 'firstSeen'] as const),
+    ],
+  },
+)
 const count: fc.Arbitrary<PatternCount> = fc.record({ ...place, ...window, pattern: name, severity, count: fc.nat() })
 const sampling: fc.Arbitrary<Sampling> = fc.record({
   ...{ type: fc.constant('sampling'), ...place, ...window },

@@ -8,8 +8,13 @@ const minute = 60_000
 const place = { environment: 'prod', service: 'shop' }
 type Window = Readonly<Record<string, number>>
 
-/** Patterns beginning with `e` are errors. Each is told when it first occurs. */
-function drive(windows: readonly Window[], config: Parameters<typeof scoreCounts>[0] = {}, restart = false) {
+/** Patterns beginning with `e` are errors. Each is told when it first occurs; `merged`: with which window one ends in which. */
+function drive(
+  windows: readonly Window[],
+  config: Parameters<typeof scoreCounts>[0] = {},
+  restart = false,
+  merged: Readonly<Record<number, readonly [string, string]>> = {},
+) {
   let logic = scoreCounts(config).create()
   let state = logic.init('prod/shop') as ScoreCountsState
   const told: Anomaly[] = []
@@ -30,6 +35,9 @@ function drive(windows: readonly Window[], config: Parameters<typeof scoreCounts
       if (!known.has(pattern)) take(start + 5, { type: 'pattern', ...place, pattern, ...born })
       known.add(pattern)
     }
+    const [from, into] = merged[at] ?? []
+    const ended = { version: 2, severity: 9, firstSeen: 5, template: 'text', example: '' }
+    if (from !== undefined) take(start + 5, { type: 'pattern', ...place, pattern: from, into, ...ended })
     for (const [pattern, count] of Object.entries(window))
       take(end - 1, { ...place, pattern, severity: severityOf(pattern), start, end, count })
     if (logic.wakeAt!(state) !== end) return
@@ -102,4 +110,11 @@ test('the patterns kept are bounded, and forgotten when they stay away', () => {
   const many = Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`p${at}`, 1]))
   assert.equal(Object.keys(drive([many], { maxPatterns: 20 }).state.patterns).length, 20)
   assert.deepEqual(Object.keys(drive([{ q: 1 }, ...calm(40)], { forget: '30m' }).state.patterns), ['p'])
+})
+
+test('what a pattern took over from a merged one is usual for it, no burst', () => {
+  const usual: Window[] = Array.from({ length: 20 }, (_, at) => ({ p: 40 + (at % 7), q: 200 + (at % 7) }))
+  const after: Window[] = Array.from({ length: 3 }, () => ({ p: 245 }))
+  assert.deepEqual(alarms(drive([...usual, ...after], {}, false, { 20: ['q', 'p'] }).told), [])
+  assert.deepEqual(alarms(drive([...usual, ...after]).told), ['text p 20', 'text p 21', 'text p 22'])
 })

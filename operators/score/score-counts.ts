@@ -128,8 +128,10 @@ function meet(config: Config, state: ScoreCountsState, since: EventTime, pattern
   const known = state.patterns[pattern.pattern]
   if (known !== undefined) {
     known.template = pattern.template
+    if (pattern.into !== undefined) bequeath(known, state.patterns[pattern.into])
     return true
   }
+  if (pattern.into !== undefined) return true
   if (Object.keys(state.patterns).length >= config.maxPatterns) return false
   const isNews = pattern.severity >= errorSeverity && pattern.firstSeen - since >= config.newAfter
   // In the windows before it was born it had no lines: it bursts in from 0.
@@ -138,6 +140,14 @@ function meet(config: Config, state: ScoreCountsState, since: EventTime, pattern
   const born = { ...newCounted(firstSeen), ring, template, severity, fresh: isNews ? config.fresh : 0 }
   state.patterns[pattern.pattern] = born
   return true
+}
+
+/** From now on the lines of a merged pattern come under the other's name: so many more are usual there. */
+function bequeath(merged: CountedState, into: CountedState | undefined): void {
+  if (into === undefined) return
+  const { ring } = merged
+  into.ring = into.ring.map((count, at) => count + (ring[ring.length - into.ring.length + at] ?? 0))
+  merged.ring = ring.map(() => 0)
 }
 
 function scoreWindow(config: Config, state: ScoreCountsState, counts: readonly PatternCount[]): Anomaly[] {

@@ -2,6 +2,7 @@ import type { Command } from './command.ts'
 import { controls } from './controls.ts'
 import { dead } from './dead.ts'
 import { describe } from './describe.ts'
+import { evaluate } from './evaluate.ts'
 import { generate } from './generate.ts'
 import { incidents } from './incidents.ts'
 import { logs } from './logs.ts'
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   ...dead,
   ...controls,
   describe,
+  ...evaluate,
   ...topics,
   migrate,
   generate,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Row, Store } from '../store.ts'
 import { Parameters } from './compile.ts'
 import { type Coverage, countable, coverageOf, fromCounts } from './counted.ts'
+import { merges } from './merged-patterns.ts'
 import { parseSearch } from './parse.ts'
 import { type Sampled, sampledLines } from './sampled.ts'
 import { conditionOf, type Place, type Scope, scopeOf, type TimeRange } from './scope.ts'
@@ -88,6 +89,7 @@ async function groupsOf(
   const rows = coverage
     ? fromCounts(search, scope, parameters, picked, coverage)
     : `SELECT ${picked('time')}1 AS lines FROM log_lines FINAL PREWHERE ${conditionOf(search, scope, parameters)}`
+  const counted = keys.includes('pattern') ? asMerged(rows, keys) : rows
   const texts = keys.includes('pattern')
     ? `LEFT JOIN (SELECT pattern AS id, argMax(template, version) AS template FROM log_patterns GROUP BY id) AS texts
        ON groups.pattern = texts.id`
@@ -96,7 +98,7 @@ async function groupsOf(
     `SELECT ${[...columns.split(', ').filter(Boolean), ...(texts ? ['template'] : [])].map(name => `${name}, `).join('')}
             count, total, found
      FROM (SELECT ${columns && `${columns}, `}sum(lines) AS count, sum(count) OVER () AS total, count() OVER () AS found
-           FROM (${rows}) ${columns && `GROUP BY ${columns}`}
+           FROM (${counted}) ${columns && `GROUP BY ${columns}`}
            ORDER BY ${keys.includes('time') ? 'slot, ' : ''}count DESC${columns && `, ${columns}`}
            LIMIT ${parameters.bind(limit, 'UInt32')}) AS groups ${texts}
      ORDER BY ${keys.includes('time') ? 'slot, ' : ''}count DESC${columns && `, ${columns}`}
@@ -113,6 +115,16 @@ async function groupsOf(
     source: coverage ? 'counts' : 'lines',
     ...(sampled ? { sampled } : {}),
   }
+}
+
+/** The same rows under the patterns that stand for theirs now. */
+function asMerged(rows: string, keys: readonly GroupKey[]): string {
+  const pattern = "if(merges.into = '', rows.pattern, merges.into) AS pattern"
+  const columns = keys.map(key =>
+    key === 'pattern' ? pattern : `rows.${key === 'time' ? 'slot' : key} AS ${key === 'time' ? 'slot' : key}`,
+  )
+  return `SELECT ${columns.join(', ')}, rows.lines AS lines
+    FROM (${rows}) AS rows LEFT JOIN (${merges}) AS merges ON rows.pattern = merges.id`
 }
 
 function groupOf(row: Row, keys: readonly GroupKey[]): LogGroup {

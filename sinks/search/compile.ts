@@ -1,3 +1,4 @@
+import { isOrBecame } from './merged-patterns.ts'
 import type { Moment, Search, Text } from './search.ts'
 
 type Type = 'String' | 'Int64' | 'UInt32' | 'UInt8' | 'Float64'
@@ -56,6 +57,9 @@ export function compile(search: Search, now: number, parameters: Parameters, rea
         // What is no number is in no range, and outside of each.
         return `ifNull(${[above ?? `isNotNull(${number})`, ...(below ? [below] : [])].join(' AND ')}, false)`
       }
+      case 'pattern':
+        if (part.value.length === 1) return isOrBecame('pattern', bind(part.value[0], 'String'))
+        return matches('pattern', part.value, bind)
       default:
         return matches(columnOf[part.is], part.value, bind)
     }
@@ -66,7 +70,6 @@ export function compile(search: Search, now: number, parameters: Parameters, rea
 const columnOf = {
   service: 'service',
   environment: 'environment',
-  pattern: 'pattern',
   trace: 'trace_id',
   span: 'span_id',
 } as const

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Anomaly } from '../../operators/signal.ts'
 import { query } from '../query.ts'
+import { merges } from './merged-patterns.ts'
 
 // The named reads of patterns and of what is unusual about them. A filter that is not given is bound as '' or 0 and then
 // lets every row through.
@@ -35,11 +36,14 @@ export const logPatterns = query({
   sql: `
     SELECT environment, service, pattern, template, example, severity, toUnixTimestamp64Milli(first_seen) AS firstSeen,
            toUnixTimestamp64Milli(last_seen) AS lastSeen, lines AS count
-    FROM (SELECT environment, service, pattern, sum(count) AS lines, max(\`end\`) AS last_seen
-          FROM log_counts FINAL
-          WHERE start >= fromUnixTimestamp64Milli({from:Int64}) AND start < fromUnixTimestamp64Milli({to:Int64})
-            AND ({environment:String} = '' OR environment = {environment:String})
-            AND ({service:String} = '' OR service = {service:String})
+    FROM (SELECT environment, service, if(merges.into = '', counts.id, merges.into) AS pattern, sum(counts.lines) AS lines,
+                 max(counts.seen) AS last_seen
+          FROM (SELECT environment, service, log_counts.pattern AS id, count AS lines, \`end\` AS seen
+                FROM log_counts FINAL
+                WHERE start >= fromUnixTimestamp64Milli({from:Int64}) AND start < fromUnixTimestamp64Milli({to:Int64})
+                  AND ({environment:String} = '' OR environment = {environment:String})
+                  AND ({service:String} = '' OR service = {service:String})) AS counts
+          LEFT JOIN (${merges}) AS merges ON counts.id = merges.id
           GROUP BY environment, service, pattern) AS counted
     INNER JOIN (SELECT environment, service, pattern, template, example, severity, first_seen
                 FROM log_patterns FINAL) AS texts USING (environment, service, pattern)

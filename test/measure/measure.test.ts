@@ -20,6 +20,7 @@ test('without a name all measurements are listed, and a wrong name or flag is to
   const listed = measure()
   assert.equal(listed.status, 0)
   assert.match(listed.stderr, /soak {2}State per key.*--sizes 1000,10000,100000/s)
+  assert.match(listed.stderr, /patterns {2}Lines a second of clustering/)
   assert.deepEqual([measure('soka').status, measure('soak', '--size', '1').status], [2, 2])
   assert.match(measure('soka').stderr, /no measurement 'soka'; use/)
 })

@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util'
 import type { Measurement } from './measurement.ts'
+import { patterns } from './patterns.ts'
 import { keep } from './results.ts'
 import { search } from './search.ts'
 import { soak } from './soak.ts'
 
 // `npm run measure -- NAME`: what takes too long for the tests. Each result is kept with its commit and machine.
 
-const measurements: readonly Measurement[] = [search, soak]
+const measurements: readonly Measurement[] = [soak, search, patterns]
 
 function list(): string {
   const flags = ({ options }: Measurement) =>
