@@ -84,7 +84,7 @@ const record = (first: number) =>
 const linesOf = (store: Store) =>
   store.query<{ line: string; origin: string }>(
     `SELECT substring(body, 1, 7) AS line, concat(splitByChar('#', origin_stream)[1], ' ', toString(origin_offset), ' ', toString(origin_index)) AS origin
-     FROM log_lines ORDER BY origin_offset, origin_index`,
+     FROM log_lines FINAL ORDER BY origin_offset, origin_index`,
   )
 
 async function reading(log: Log, topic: string): Promise<LogRecord[]> {
