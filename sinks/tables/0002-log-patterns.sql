@@ -11,7 +11,9 @@ CREATE TABLE IF NOT EXISTS log_patterns (
   template String CODEC(ZSTD(3)),
   example String CODEC(ZSTD(3)),
   severity UInt8,
-  first_seen DateTime64(3, 'UTC')
+  first_seen DateTime64(3, 'UTC'),
+  -- The pattern that has taken this one's place, and whose text is the text of its lines; empty: it stands for itself.
+  merged_into String
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (environment, service, pattern);
